@@ -1,0 +1,270 @@
+/**
+ * The nouns of sipscribe. Everything above this file uses these words and no others.
+ *
+ * - **SRC** (session recording client): the SBC or PBX that forks a call to us (RFC 7866 §3).
+ * - **SRS** (session recording server): this program.
+ * - **Recording session** (RS): the SIP dialog between SRC and SRS, with its media (RFC 7866).
+ * - **Communication session** (CS): the call between people that is being recorded (RFC 7865 §6.3).
+ * - **Participant**: a person or device of the communication session (RFC 7865 §6.5).
+ * - **Stream**: one m-line of the recording session, carrying the media of one or more participants.
+ * - **Label**: the opaque string of `a=label` (RFC 4574) that ties an m-line to a `<stream>` and so to a participant.
+ * - **Leg**: one recorded audio stream as a file and a channel: `leg-<n>.wav`.
+ * - **Payload type**: the 7-bit RTP number that names a format (RFC 3551).
+ * - **Utterance**: a stretch of speech of one leg, cut by voice activity: one speech-to-text job.
+ * - **Segment**: a timed piece of the text that an engine gives for an utterance.
+ * - **Call clock**: milliseconds since the first sample of the recording; all legs share it.
+ *
+ * All times are milliseconds unless a name says otherwise; wall-clock times are epoch milliseconds.
+ */
+
+/** SDP media direction as written in the offer (RFC 8866 §6.7). */
+export type Direction = 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive';
+
+/** One format of an m-line: `a=rtpmap` joined with `a=fmtp`, static payload types filled in from RFC 3551. */
+export interface MediaFormat {
+  readonly payloadType: number;
+  /** Upper case: `PCMU`, `PCMA`, `TELEPHONE-EVENT`. Empty when a dynamic payload type has no rtpmap. */
+  readonly encoding: string;
+  readonly clockRate: number;
+  readonly channels: number;
+  readonly parameters?: string;
+}
+
+/** One m-line of the SRC's offer, in SDP order. */
+export interface OfferedStream {
+  /** Zero-based position of the m-line. */
+  readonly index: number;
+  /** `audio`, `video`, `text`, `message` … as written. */
+  readonly media: string;
+  /** Transport profile as written: `RTP/AVP`, `RTP/SAVP` … */
+  readonly profile: string;
+  /** Port of the offer; 0 means the SRC removed or refused the stream. */
+  readonly port: number;
+  /** Connection address that holds for this m-line, when any is given. */
+  readonly address?: string;
+  readonly direction: Direction;
+  /** `a=label`, when given. */
+  readonly label?: string;
+  readonly formats: readonly MediaFormat[];
+  /** The fmt tokens as they stand in the m-line, for echoing a refused line. */
+  readonly rawFormats: readonly string[];
+  readonly packetTimeMs?: number;
+}
+
+/** The SDP offer in the shape that sessions need. */
+export interface MediaOffer {
+  readonly streams: readonly OfferedStream[];
+  readonly originVersion: string;
+  /** `t=` lines, copied to the answer (RFC 3264 §6). */
+  readonly timing: string;
+}
+
+/** What we say to one m-line. */
+export interface AnsweredStream {
+  readonly index: number;
+  readonly media: string;
+  readonly profile: string;
+  /** 0 refuses the stream. */
+  readonly port: number;
+  readonly direction: 'recvonly' | 'inactive';
+  readonly label?: string;
+  /** Formats we take, in the order of the offer. For a refused stream: empty. */
+  readonly formats: readonly MediaFormat[];
+  readonly rawFormats: readonly string[];
+}
+
+/** What a session answers to an offer; the SIP floor writes it as SDP. */
+export interface MediaAnswer {
+  readonly streams: readonly AnsweredStream[];
+  /** IP address for `c=` and `o=`. */
+  readonly address: string;
+  readonly timing: string;
+}
+
+/** A participant in normal form, whatever the vendor's XML looked like (RFC 7865 §6.5). */
+export interface Participant {
+  /** Opaque; unique within one SRC only (RFC 7866 §9.2). */
+  readonly id: string;
+  /** Address of record as sent, e.g. `sip:alice@example.com`. */
+  readonly aor?: string;
+  readonly name?: string;
+  /** Role when the metadata or a vendor extension tells it: `caller`, `callee`, `agent` … */
+  readonly role?: string;
+}
+
+/** RFC 7865 `<stream>`: the metadata's side of an m-line. */
+export interface MetadataStream {
+  readonly id: string;
+  readonly label?: string;
+  readonly sessionId?: string;
+}
+
+/** RFC 7865 `<participantstreamassoc>`: who sends on, and who hears, which stream. */
+export interface ParticipantStreams {
+  readonly participantId: string;
+  readonly send: readonly string[];
+  readonly receive: readonly string[];
+}
+
+/** A communication session as the metadata names it. */
+export interface CommunicationSession {
+  readonly id: string;
+  readonly groupId?: string;
+  readonly sipSessionIds: readonly string[];
+  readonly startTime?: string;
+  readonly stopTime?: string;
+}
+
+/** One metadata snapshot in normal form. */
+export interface RecordingMetadata {
+  /** `partial` snapshots are merged by id, `complete` ones replace (RFC 7865 §5.1.2). */
+  readonly mode: 'complete' | 'partial';
+  readonly sessions: readonly CommunicationSession[];
+  readonly participants: readonly Participant[];
+  readonly streams: readonly MetadataStream[];
+  readonly associations: readonly ParticipantStreams[];
+  /** The bytes as received, decoded as UTF-8. Kept with the record by policy. */
+  readonly raw: string;
+}
+
+/** Names of the oddities we accept and report. The set is closed: it is also a metric's label. */
+export const WARNING_CODES = [
+  'metadata_missing',
+  'metadata_malformed',
+  'label_missing',
+  'label_unknown',
+  'label_duplicate',
+  'mapping_inferred',
+  'participant_unknown',
+  'multipart_unterminated',
+  'sdp_line_ignored',
+  'session_timer_unsupported',
+  'not_siprec',
+  'no_rtp',
+  'recording_write_failed',
+  'utterances_dropped',
+] as const;
+export type WarningCode = (typeof WARNING_CODES)[number];
+
+/** Something unusual that cost nothing. `detail` never holds names, numbers or words spoken. */
+export interface Warning {
+  readonly code: WarningCode;
+  readonly detail?: string;
+}
+
+/** An INVITE, re-INVITE or UPDATE, joined and normalised: the only thing a session gets from SIP. */
+export interface RsOffer {
+  /** SIP Call-ID of the recording session's dialog. */
+  readonly callId: string;
+  readonly media?: MediaOffer;
+  readonly metadata?: RecordingMetadata;
+  readonly warnings: readonly Warning[];
+  /** Epoch ms of arrival. */
+  readonly receivedAt: number;
+  readonly from?: string;
+  readonly to?: string;
+  readonly userAgent?: string;
+  /** `address:port` the request came from. */
+  readonly source: string;
+}
+
+/** Why a recording session ended. */
+export type EndReason = 'bye' | 'ack_timeout' | 'session_expired' | 'cancelled' | 'shutdown' | 'stopped' | 'failed';
+
+/** Who speaks on a leg, as far as it is known. */
+export interface Speaker {
+  readonly participantId?: string;
+  readonly name?: string;
+  readonly aor?: string;
+  readonly role?: string;
+  /** True when the label did not tell it and the order of the m-lines did. */
+  readonly inferred?: boolean;
+}
+
+/** Why an utterance was cut where it was. */
+export type CutReason = 'silence' | 'max_length' | 'hold' | 'end';
+
+/** A timed word of a transcript, on the call clock. */
+export interface Word {
+  readonly word: string;
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly probability?: number;
+}
+
+interface EventBase {
+  /** Stable across redelivery; also the AMQP `message_id`. */
+  readonly eventId: string;
+  /** Process-wide, rising by one; WebSocket clients come back with `since`. */
+  readonly seq: number;
+  /** Epoch ms. */
+  readonly at: number;
+  /** SIP Call-ID. */
+  readonly callId: string;
+  /** Our id of the recording session. */
+  readonly sessionId: string;
+}
+
+export interface CallStarted extends EventBase {
+  readonly type: 'call.started';
+  readonly legs: readonly LegDescription[];
+}
+export interface CallUpdated extends EventBase {
+  readonly type: 'call.updated';
+  readonly legs: readonly LegDescription[];
+  readonly state: 'recording' | 'paused';
+}
+export interface CallEnded extends EventBase {
+  readonly type: 'call.ended';
+  readonly reason: EndReason;
+  readonly durationMs: number;
+  readonly legs: readonly LegDescription[];
+}
+/** The final words of one utterance. Empty text is a result: voice activity heard something, the engine no words. */
+export interface TranscriptFinal extends EventBase {
+  readonly type: 'transcript.final';
+  readonly utteranceId: string;
+  readonly leg: LegDescription;
+  readonly text: string;
+  /** Call clock. */
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly words: readonly Word[];
+  readonly language?: string;
+  readonly vendor: string;
+  readonly model: string;
+  /** From the end of the utterance's audio to this event. */
+  readonly delayMs: number;
+}
+export interface TranscriptFailed extends EventBase {
+  readonly type: 'transcript.failed';
+  readonly utteranceId: string;
+  readonly leg: LegDescription;
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly vendor: string;
+  /** Code of the error table. */
+  readonly code: string;
+}
+export interface RecordingWarning extends EventBase {
+  readonly type: 'recording.warning';
+  readonly warning: Warning;
+}
+
+/** Everything a listener can hear. */
+export type CallEvent = CallStarted | CallUpdated | CallEnded | TranscriptFinal | TranscriptFailed | RecordingWarning;
+
+/** An event before the bus gave it `eventId`, `seq` and `at`. */
+export type CallEventDraft = CallEvent extends infer E
+  ? E extends CallEvent
+    ? Omit<E, 'eventId' | 'seq' | 'at'>
+    : never
+  : never;
+
+/** A leg as events and records show it. */
+export interface LegDescription {
+  /** 1-based, in order of appearance: `leg-1.wav`. */
+  readonly leg: number;
+  readonly label: string;
+  readonly speaker: Speaker;
+}

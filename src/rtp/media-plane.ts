@@ -1,0 +1,103 @@
+import type { RtpDropReason } from '../core/metrics.js';
+import type { CutReason, MediaFormat } from '../core/model.js';
+
+/**
+ * The port through which a session uses the media plane. The plane lives in worker threads (`media-worker.ts`); this is its
+ * main-thread face. A `MediaCall` is the media of one recording session: a set of legs on one call clock, and their files.
+ */
+export interface MediaPlane {
+  /** Starts the worker threads. */
+  start(): Promise<void>;
+  /** Opens the media of one recording session. Throws `SRS_MEDIA_WORKER` when no worker takes it. */
+  openCall(options: MediaCallOptions, events: MediaCallEvents): Promise<MediaCall>;
+  /** Calls and ports held now. */
+  readonly load: { readonly calls: number; readonly ports: number };
+  /** Ends every call, waits for the files, stops the threads. Idempotent. */
+  stop(): Promise<void>;
+}
+
+export interface MediaCallOptions {
+  readonly sessionId: string;
+  /** Absolute; exists. Holds `leg-<n>.wav` and `call.wav`. */
+  readonly directory: string;
+  /** Whether speech is to be cut into utterances. */
+  readonly utterances: boolean;
+}
+
+export interface MediaCall {
+  /**
+   * Opens a leg: a UDP port pair, bound before this resolves, so that nothing is clipped when the answer goes out.
+   * Throws `SRS_PORTS_EXHAUSTED`.
+   */
+  openLeg(options: LegOptions): Promise<LegHandle>;
+  /** Changes formats or direction of a leg. `inactive` flushes the utterance in progress with reason `hold` and writes silence from now on. */
+  updateLeg(
+    leg: number,
+    change: { readonly formats?: readonly MediaFormat[]; readonly active?: boolean },
+  ): Promise<void>;
+  /** The SRC removed the stream: the leg hears no more, its file goes on as silence to the end of the call. */
+  closeLeg(leg: number): Promise<void>;
+  /** Waits for the tail, writes what is in flight, finishes the files and frees the ports (into quarantine). Idempotent. */
+  finish(): Promise<MediaCallResult>;
+}
+
+export interface LegOptions {
+  /** 1-based. Legs 1 and 2 are also the channels of `call.wav`. */
+  readonly leg: number;
+  readonly formats: readonly MediaFormat[];
+  readonly active: boolean;
+}
+
+export interface LegHandle {
+  readonly leg: number;
+  /** Even RTP port; RTCP is the next one. */
+  readonly port: number;
+}
+
+/** Called on the main thread, in order. They must not throw. */
+export interface MediaCallEvents {
+  utterance(utterance: CutUtterance): void;
+  /** The first RTP packet of a leg came, `atMs` on the call clock. */
+  firstPacket?(leg: number, atMs: number): void;
+  /** A write failed; recording goes on in memory as long as it can. */
+  writeFailed(message: string): void;
+}
+
+/** Speech cut out of one leg. */
+export interface CutUtterance {
+  readonly leg: number;
+  /** 1-based per leg. */
+  readonly number: number;
+  /** Call clock. */
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly reason: CutReason;
+  /** Mono, 16-bit, at `sampleRate`. */
+  readonly samples: Int16Array;
+  readonly sampleRate: number;
+  /** Epoch ms at which the last sample had been received. */
+  readonly endedAt: number;
+}
+
+export interface LegStatistics {
+  readonly leg: number;
+  readonly packets: number;
+  readonly bytes: number;
+  readonly lost: number;
+  readonly dropped: Readonly<Record<RtpDropReason, number>>;
+  /** Distinct SSRCs seen. */
+  readonly sources: number;
+  /** Call clock; absent when no RTP ever came. */
+  readonly firstPacketMs?: number;
+  /** Name of the file in the call's directory. */
+  readonly file: string;
+}
+
+export interface MediaCallResult {
+  /** Epoch ms of the first sample of all files. */
+  readonly startedAt: number;
+  readonly durationMs: number;
+  readonly legs: readonly LegStatistics[];
+  /** Bytes of all files. */
+  readonly bytes: number;
+}

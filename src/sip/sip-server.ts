@@ -1,0 +1,66 @@
+/**
+ * The port through which SIPREC arrives. Two adapters: embedded (this folder's own user-agent server) and, later, drachtio.
+ * The SIPREC floor above it (`siprec-door.ts`) sees dialogs and bodies, never transactions or sockets.
+ */
+export interface SipServer {
+  /** Binds every configured transport; throws when one cannot be bound. */
+  start(): Promise<void>;
+  /** Where it listens, for Contact headers, logs and tests with port 0. */
+  readonly addresses: readonly ListenAddress[];
+  /** Stops taking requests, closes sockets. Dialogs are not ended by it. Idempotent. */
+  stop(): Promise<void>;
+}
+
+export interface ListenAddress {
+  readonly transport: 'udp' | 'tcp' | 'tls';
+  readonly host: string;
+  readonly port: number;
+}
+
+/** A request as the door sees it. Header names are lower case, compact forms expanded; values in order of arrival. */
+export interface SipRequestView {
+  readonly method: string;
+  readonly uri: string;
+  readonly callId: string;
+  header(name: string): string | undefined;
+  headers(name: string): readonly string[];
+  readonly body: Uint8Array;
+  readonly source: { readonly transport: 'udp' | 'tcp' | 'tls'; readonly address: string; readonly port: number };
+  /** Epoch ms. */
+  readonly receivedAt: number;
+}
+
+export interface SipReply {
+  readonly status: number;
+  readonly reason?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: { readonly type: string; readonly content: string };
+}
+
+/** What the application does with requests. Anything thrown becomes a final response in `failure.ts`. */
+export interface SipHandlers {
+  /** A new INVITE. The reply's 2xx makes the dialog; `session` then gets everything that follows in it. */
+  invite(request: SipRequestView, dialog: SipDialogControl): Promise<{ reply: SipReply; session?: SipDialogHandlers }>;
+  /** OPTIONS outside a dialog. */
+  options(request: SipRequestView): SipReply;
+}
+
+/** One dialog's events. */
+export interface SipDialogHandlers {
+  /** re-INVITE or UPDATE, INFO or OPTIONS inside the dialog. */
+  request(request: SipRequestView): Promise<SipReply>;
+  /** ACK to the 2xx of an INVITE; its body is the answer when we made the offer (RFC 3264 delayed offer). */
+  acknowledged?(body: { readonly type: string | undefined; readonly content: Uint8Array }): void;
+  /** The dialog is over. `bye` carries the request when the peer ended it. */
+  ended(
+    reason: 'bye' | 'ack_timeout' | 'cancelled' | 'session_expired' | 'transport' | 'local',
+    bye?: SipRequestView,
+  ): void;
+}
+
+export interface SipDialogControl {
+  /** Aborts when the INVITE is cancelled before its final response. */
+  readonly cancelled: AbortSignal;
+  /** Sends BYE; resolves when it was answered or timed out. */
+  bye(reason?: string): Promise<void>;
+}

@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    globalSetup: ['test/helpers/build-once.ts'],
+    testTimeout: 20_000,
+    hookTimeout: 60_000,
+    // Real servers share two cores in CI: files run one after another inside each of two workers.
+    maxWorkers: 2,
+    pool: 'forks',
+  },
+});
