@@ -212,8 +212,10 @@ export interface CallStarted extends EventBase {
 export interface CallUpdated extends EventBase {
   readonly type: 'call.updated';
   readonly legs: readonly LegDescription[];
-  readonly state: 'recording' | 'paused';
+  /** `draining`: the recording is complete on disk, words are still to come. */
+  readonly state: 'recording' | 'paused' | 'draining';
 }
+/** The last event of a call: its recording is complete and every utterance has its words or its failure. */
 export interface CallEnded extends EventBase {
   readonly type: 'call.ended';
   readonly reason: EndReason;

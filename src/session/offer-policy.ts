@@ -1,0 +1,70 @@
+import { SrsError } from '../core/errors.js';
+import type { AnsweredStream, MediaFormat, MediaOffer, OfferedStream } from '../core/model.js';
+
+/**
+ * Which parts of an offer are taken. Pure.
+ *
+ * Every offered format that can be taken is answered, telephone-event included: OpenSIPS with rtpengine hangs up on a subset.
+ * A stream that cannot be taken gets port 0 and the rest goes on (RFC 3264 §6, RFC 7866 §8.4).
+ */
+export interface StreamDecision {
+  readonly offered: OfferedStream;
+  /** Empty when the stream is refused or was removed by the SRC. */
+  readonly formats: readonly MediaFormat[];
+  /** Whether the SRC may send now. */
+  readonly active: boolean;
+}
+
+const AUDIO_CODECS = new Set(['PCMU', 'PCMA']);
+/** RFC 3551 payload type 13, and the draft's 19 that Cisco still sends, have this name too. */
+const COMPANIONS = new Set(['TELEPHONE-EVENT', 'CN']);
+const PROFILES = new Set(['RTP/AVP', 'RTP/AVPF']);
+
+function takes(format: MediaFormat): boolean {
+  if (COMPANIONS.has(format.encoding)) return true;
+  return AUDIO_CODECS.has(format.encoding) && format.clockRate === 8000 && format.channels === 1;
+}
+
+function decide(offered: OfferedStream): StreamDecision {
+  const refused: StreamDecision = { offered, formats: [], active: false };
+  if (offered.media !== 'audio' || offered.port === 0 || !PROFILES.has(offered.profile.toUpperCase())) return refused;
+  const formats = offered.formats.filter(takes);
+  if (!formats.some((format) => AUDIO_CODECS.has(format.encoding))) return refused;
+  // RFC 3264 §6.1: we never send, so an offer that only receives, or nothing, is answered inactive.
+  const active = offered.direction === 'sendonly' || offered.direction === 'sendrecv';
+  return { offered, formats, active };
+}
+
+/**
+ * Decides every m-line of an offer.
+ *
+ * Throws `SRS_SDP_NOT_ACCEPTABLE` when the SRC offers streams and none of them can be taken (RFC 3261 §13.3.1.3).
+ * An offer without any live stream is taken: a persistent recording session has none yet (RFC 8068 §3.4).
+ */
+export function decideOffer(offer: MediaOffer): readonly StreamDecision[] {
+  const decisions = offer.streams.map(decide);
+  const live = offer.streams.filter((stream) => stream.port !== 0);
+  if (live.length > 0 && decisions.every((decision) => decision.formats.length === 0)) {
+    const offered = live.map((s) => `${s.media} ${s.profile} ${s.formats.map((f) => f.encoding || f.payloadType).join(',')}`);
+    throw new SrsError(
+      'SRS_SDP_NOT_ACCEPTABLE',
+      `no stream can be taken: offered ${offered.join('; ').slice(0, 200)}; taken are audio RTP/AVP with PCMU or PCMA`,
+    );
+  }
+  return decisions;
+}
+
+/** The m-line we answer. `port` is ours, 0 for a refused stream. */
+export function answerStream(decision: StreamDecision, port: number): AnsweredStream {
+  const { offered } = decision;
+  return {
+    index: offered.index,
+    media: offered.media,
+    profile: offered.profile,
+    port,
+    direction: decision.active ? 'recvonly' : 'inactive',
+    ...(offered.label === undefined ? {} : { label: offered.label }),
+    formats: decision.formats,
+    rawFormats: offered.rawFormats,
+  };
+}

@@ -1,0 +1,22 @@
+import type { Clock } from '../core/clock.js';
+import type { Logger } from '../core/logger.js';
+import type { Metrics } from '../core/metrics.js';
+import type { CallEvent, CallEventDraft } from '../core/model.js';
+import type { MediaPlane } from '../rtp/media-plane.js';
+import type { SttJob, SttOutcome } from '../stt/dispatcher.js';
+
+/** What a session needs of the rest of the house. Made once, in `src/app.ts`. */
+export interface SessionServices {
+  readonly media: MediaPlane;
+  /** Queues an utterance; never rejects. */
+  readonly submit: (job: SttJob) => Promise<SttOutcome>;
+  /** Gives the event its id and its place, and hands it to every listener. Never throws, never waits. */
+  readonly publish: (draft: CallEventDraft) => CallEvent;
+  /** Our address towards a peer, for `c=` and `o=`. */
+  readonly mediaAddress: (source: string) => string;
+  /** BCP 47 of the calls, when the operator says so. */
+  readonly language?: string;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+}

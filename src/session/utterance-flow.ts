@@ -1,0 +1,98 @@
+import type { Clock } from '../core/clock.js';
+import type { Logger } from '../core/logger.js';
+import type { Metrics } from '../core/metrics.js';
+import type { CallEventDraft, LegDescription } from '../core/model.js';
+import type { CutUtterance } from '../rtp/media-plane.js';
+import type { SttJob, SttOutcome } from '../stt/dispatcher.js';
+import { OrderedRelease } from '../transcript/ordered-release.js';
+
+export interface UtteranceFlowOptions {
+  readonly sessionId: string;
+  readonly callId: string;
+  readonly language?: string;
+  readonly submit: (job: SttJob) => Promise<SttOutcome>;
+  readonly publish: (draft: CallEventDraft) => void;
+  /** Who speaks on the leg now. */
+  readonly describe: (leg: number) => LegDescription;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+}
+
+/** Makes the event at the moment of its release, so that its delay counts the wait for earlier utterances too. */
+type DraftMaker = () => CallEventDraft;
+
+/**
+ * From cut speech to published words, for one call. Several utterances may be transcribed at once and finish in any order;
+ * their events leave in the order in which the utterances ended, so that a subscriber reads the call as it was spoken.
+ */
+export class UtteranceFlow {
+  readonly #options: UtteranceFlowOptions;
+  readonly #release: OrderedRelease<DraftMaker>;
+  readonly #running = new Set<Promise<void>>();
+
+  constructor(options: UtteranceFlowOptions) {
+    this.#options = options;
+    this.#release = new OrderedRelease<DraftMaker>((make) => this.#publish(make()));
+  }
+
+  /** Utterances whose words are still to come. */
+  get pending(): number {
+    return this.#running.size;
+  }
+
+  /** Takes an utterance and returns at once. */
+  accept(cut: CutUtterance): void {
+    const ticket = this.#release.reserve();
+    // The speaker is the one of the moment of speech; a transfer while the engine works must not change it.
+    const leg = this.#options.describe(cut.leg);
+    const work = this.#transcribe(cut, leg)
+      .then((make) => this.#release.complete(ticket, make))
+      .finally(() => this.#running.delete(work));
+    this.#running.add(work);
+  }
+
+  /** Resolves when every accepted utterance has its words or its failure published. */
+  async settled(): Promise<void> {
+    while (this.#running.size > 0) await Promise.all(this.#running);
+  }
+
+  async #transcribe(cut: CutUtterance, legThen: LegDescription): Promise<DraftMaker> {
+    const { sessionId, callId, language } = this.#options;
+    const utteranceId = `${sessionId}-${cut.leg}-${cut.number}`;
+    const outcome = await this.#options.submit({
+      id: utteranceId,
+      callId,
+      samples: cut.samples,
+      sampleRate: cut.sampleRate,
+      ...(language === undefined ? {} : { language }),
+    });
+    const known = Object.keys(legThen.speaker).length > 0;
+    const leg = known ? legThen : this.#options.describe(cut.leg);
+    const base = { callId, sessionId, utteranceId, leg, startMs: cut.startMs, endMs: cut.endMs, vendor: outcome.vendor };
+    if (!outcome.ok) return () => ({ ...base, type: 'transcript.failed', code: outcome.error.code });
+    const { result } = outcome;
+    const onCallClock = (ms: number): number => Math.min(cut.endMs, Math.round(cut.startMs + ms));
+    return () => ({
+      ...base,
+      type: 'transcript.final',
+      text: result.text,
+      words: result.words.map((word) => ({
+        ...word,
+        startMs: onCallClock(word.startMs),
+        endMs: onCallClock(word.endMs),
+      })),
+      ...(result.language === undefined ? {} : { language: result.language }),
+      model: outcome.model,
+      delayMs: Math.max(0, this.#options.clock.now() - cut.endedAt),
+    });
+  }
+
+  #publish(draft: CallEventDraft): void {
+    if (draft.type === 'transcript.final') this.#options.metrics.observeTranscriptDelay(draft.delayMs);
+    if (draft.type === 'transcript.failed') {
+      this.#options.logger.error({ utterance: draft.utteranceId, code: draft.code }, 'utterance has no transcript');
+    }
+    this.#options.publish(draft);
+  }
+}
