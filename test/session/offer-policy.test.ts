@@ -1,0 +1,82 @@
+import { describe, expect, it } from 'vitest';
+import type { MediaFormat, OfferedStream } from '../../src/core/model.js';
+import { answerStream, decideOffer } from '../../src/session/offer-policy.js';
+
+const format = (payloadType: number, encoding: string, clockRate = 8000): MediaFormat => ({
+  payloadType,
+  encoding,
+  clockRate,
+  channels: 1,
+});
+const PCMU = format(0, 'PCMU');
+const PCMA = format(8, 'PCMA');
+const EVENTS = format(101, 'TELEPHONE-EVENT');
+const G729 = format(18, 'G729');
+
+function stream(index: number, change: Partial<OfferedStream> = {}): OfferedStream {
+  const formats = change.formats ?? [PCMU, EVENTS];
+  return {
+    index,
+    media: 'audio',
+    profile: 'RTP/AVP',
+    port: 40000 + 2 * index,
+    direction: 'sendonly',
+    label: String(index),
+    formats,
+    rawFormats: formats.map((f) => String(f.payloadType)),
+    ...change,
+  };
+}
+
+const decide = (...streams: OfferedStream[]) => decideOffer({ streams, originVersion: '1', timing: '0 0' });
+
+describe('the offer policy', () => {
+  it('answers every format that can be taken, in the order of the offer, telephone-event included', () => {
+    const [decision] = decide(stream(0, { formats: [G729, PCMA, EVENTS, PCMU] }));
+    expect(decision?.formats).toEqual([PCMA, EVENTS, PCMU]);
+  });
+
+  it('refuses video, unknown codecs and profiles with port 0 and keeps the rest', () => {
+    const decisions = decide(
+      stream(0),
+      stream(1, { media: 'video' }),
+      stream(2, { formats: [G729] }),
+      stream(3, { profile: 'RTP/SAVP' }),
+      stream(4, { port: 0 }),
+    );
+    expect(decisions.map((d) => d.formats.length > 0)).toEqual([true, false, false, false, false]);
+    expect(decisions.map((d) => answerStream(d, d.formats.length > 0 ? 10000 : 0).port)).toEqual([10000, 0, 0, 0, 0]);
+  });
+
+  it('does not take a stream that offers telephone events and no voice', () => {
+    expect(() => decide(stream(0, { formats: [EVENTS] }))).toThrow(/no stream can be taken/);
+  });
+
+  it.each([
+    ['sendonly', 'recvonly'],
+    ['sendrecv', 'recvonly'],
+    ['inactive', 'inactive'],
+    ['recvonly', 'inactive'],
+  ] as const)('answers %s with %s', (direction, answered) => {
+    const [decision] = decide(stream(0, { direction }));
+    expect(decision && answerStream(decision, 10000).direction).toBe(answered);
+  });
+
+  it('echoes the label, and gives none where none was offered', () => {
+    const { label: _, ...unlabelled } = stream(1);
+    const [first, second] = decide(stream(0, { label: 'a_leg' }), unlabelled);
+    expect(first && answerStream(first, 10000)).toHaveProperty('label', 'a_leg');
+    expect(second && answerStream(second, 10002)).not.toHaveProperty('label');
+  });
+
+  it('refuses the whole offer with 488 only when nothing of it can be taken', () => {
+    expect(() => decide(stream(0, { formats: [G729] }), stream(1, { media: 'video' }))).toThrow(
+      expect.objectContaining({ code: 'SRS_SDP_NOT_ACCEPTABLE', sipStatus: 488 }),
+    );
+  });
+
+  it('takes an offer whose streams are all removed, and one without streams', () => {
+    expect(decide(stream(0, { port: 0 }))).toHaveLength(1);
+    expect(decide()).toEqual([]);
+  });
+});
