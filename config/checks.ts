@@ -1,0 +1,93 @@
+import { startedVendors } from './config.js';
+import { nearestName } from './nearest-name.js';
+import { VARIABLE_NAMES, type Values, type VariableName, variable } from './schema.js';
+
+/** Vendors that this version has. */
+export const KNOWN_VENDORS: readonly string[] = ['whisper'];
+
+/** Rules that need more than one variable. One line per problem. */
+export function crossCheck(values: Values): string[] {
+  return [...checkVendors(values), ...checkPorts(values), ...checkHttp(values)];
+}
+
+function checkVendors(values: Values): string[] {
+  const problems: string[] = [];
+  for (const vendor of values.SUPPORTED_VENDORS) {
+    if (KNOWN_VENDORS.includes(vendor)) continue;
+    const near = nearestName(vendor, KNOWN_VENDORS);
+    const hint = near === undefined ? '' : `; did you mean ${near}?`;
+    problems.push(`SUPPORTED_VENDORS: unknown vendor "${vendor}"; known: ${KNOWN_VENDORS.join(', ')}${hint}`);
+  }
+  const started = startedVendors(values);
+  const mustStart = (name: VariableName, vendors: readonly string[]): void => {
+    for (const vendor of vendors) {
+      if (started.includes(vendor)) continue;
+      problems.push(
+        `${name}: vendor "${vendor}" is not started; SUPPORTED_VENDORS gives ${started.join(', ') || 'none'}`,
+      );
+    }
+  };
+  if (values.STT_DEFAULT_VENDOR !== undefined) mustStart('STT_DEFAULT_VENDOR', [values.STT_DEFAULT_VENDOR]);
+  mustStart('STT_FALLBACK_VENDORS', values.STT_FALLBACK_VENDORS ?? []);
+  mustStart('LANGUAGE_ROUTING', [...new Set((values.LANGUAGE_ROUTING ?? []).map((route) => route.vendor))]);
+  return problems;
+}
+
+function checkPorts(values: Values): string[] {
+  const problems: string[] = [];
+  const { RTP_PORT_MIN: min, RTP_PORT_MAX: max } = values;
+  const firstEven = min + (min % 2);
+  if (min >= max) problems.push(`RTP_PORT_MIN=${min} must be below RTP_PORT_MAX=${max}`);
+  else if (firstEven + 1 > max)
+    problems.push(`RTP_PORT_MIN=${min} to RTP_PORT_MAX=${max} holds no even port with the next one`);
+  if (values.UDP_PORTS.length === 0 && values.TCP_PORTS.length === 0) {
+    problems.push('UDP_PORTS and TCP_PORTS are both none: no SRC could call');
+  }
+  for (const port of values.UDP_PORTS) {
+    if (port >= min && port <= max) problems.push(`UDP_PORTS: ${port} lies inside the RTP ports ${min} to ${max}`);
+  }
+  if (values.HTTP_PORT !== 0 && values.TCP_PORTS.includes(values.HTTP_PORT)) {
+    problems.push(`HTTP_PORT=${values.HTTP_PORT} is also one of TCP_PORTS`);
+  }
+  return problems;
+}
+
+function isLoopback(address: string): boolean {
+  return address === '::1' || /^127\./.test(address) || /^::ffff:127\./i.test(address);
+}
+
+function checkHttp(values: Values): string[] {
+  if (isLoopback(values.HTTP_HOST) || values.API_KEYS !== undefined || values.HTTP_INSECURE) return [];
+  return [
+    `HTTP_HOST=${values.HTTP_HOST} lets other machines read transcripts without a key; set API_KEYS, or HTTP_INSECURE=true to allow it`,
+  ];
+}
+
+/** Variables of features that this version does not have: what must not be ignored in silence, as problems and as notes. */
+export function checkMissingFeatures(
+  values: Values,
+  isSet: (name: VariableName) => boolean,
+): { problems: string[]; notes: string[] } {
+  const problems: string[] = [];
+  const notes: string[] = [];
+  for (const name of VARIABLE_NAMES) {
+    const refuse = variable(name).later?.refuse;
+    if (refuse === undefined || !isSet(name)) continue;
+    const asked = refuse === 'set' || (refuse === 'true' && values[name] === true);
+    if (asked) problems.push(`${name}: not in this version; unset it, because it would have no effect`);
+    else if (values[name] !== false) notes.push(`${name} has no effect in this version`);
+  }
+  return { problems, notes };
+}
+
+/** What is allowed but probably not meant. */
+export function remarks(values: Values): string[] {
+  const notes: string[] = [];
+  const pairs = Math.floor((values.RTP_PORT_MAX - values.RTP_PORT_MIN + 1) / 2);
+  if (pairs < values.MAX_CONCURRENT_CALLS * 2) {
+    notes.push(`RTP ports are enough for ${Math.floor(pairs / 2)} calls of two legs, fewer than MAX_CONCURRENT_CALLS`);
+  }
+  if (startedVendors(values).length === 0)
+    notes.push('no speech-to-text vendor is started: calls are recorded without words');
+  return notes;
+}

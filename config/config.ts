@@ -1,0 +1,217 @@
+import { availableParallelism, tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { LanguageRoute } from './formats.js';
+import type { Values, VariableName } from './schema.js';
+
+export type ConfigSource = 'default' | 'file' | 'env' | 'flag';
+
+/** One variable as it is in force, ready to be shown: secrets are masked already. */
+export interface ConfigEntry {
+  readonly name: VariableName;
+  /** Absent = not set. */
+  readonly value?: string;
+  readonly source: ConfigSource;
+}
+
+/** The configuration in force. Times are ms, paths absolute. Only `app.ts`, `cli.ts` and the commands see it whole. */
+export interface Config {
+  readonly sip: SipConfig;
+  readonly rtp: RtpConfig;
+  readonly stt: SttConfig;
+  readonly whisper: WhisperConfig;
+  readonly http: HttpConfig;
+  readonly websocket: WebSocketConfig;
+  /** Absent = no AMQP. */
+  readonly amqp?: AmqpConfig;
+  readonly limits: { readonly maxConcurrentCalls: number };
+  readonly log: { readonly level: string; readonly format?: 'json' | 'pretty' };
+  readonly dataDir: string;
+  /** Temporary WAVs and output directories. */
+  readonly tempDir: string;
+  readonly shutdownGraceMs: number;
+  /** Every variable, for `print-config` and the start log. */
+  readonly entries: readonly ConfigEntry[];
+  /** Things that are accepted but do nothing in this version, or look wrong without being so. One sentence each. */
+  readonly notes: readonly string[];
+}
+
+export interface SipConfig {
+  readonly host: string;
+  readonly udpPorts: readonly number[];
+  readonly tcpPorts: readonly number[];
+  /** CIDR networks; empty = anybody. */
+  readonly peers: readonly string[];
+  /** RFC 7866 §6.2 to the letter. */
+  readonly strict: boolean;
+}
+
+export interface RtpConfig {
+  readonly bindAddress: string;
+  readonly portMin: number;
+  readonly portMax: number;
+  readonly externalAddress?: string;
+  readonly timeoutMs: number;
+  readonly tickMs: number;
+  /** At least 1: `MEDIA_WORKERS=0` is worked out already. */
+  readonly workers: number;
+}
+
+export interface SttConfig {
+  /** Vendors to start; empty = record only. */
+  readonly vendors: readonly string[];
+  /** Absent only when there are no vendors. */
+  readonly defaultVendor?: string;
+  readonly fallbackVendors: readonly string[];
+  readonly languageRouting: readonly LanguageRoute[];
+  readonly maxAttempts: number;
+  readonly queueLimit: number;
+  readonly utterance: {
+    readonly endSilenceMs: number;
+    readonly maxMs: number;
+    readonly minMs: number;
+  };
+}
+
+export interface WhisperConfig {
+  readonly engine: 'auto' | 'native' | 'cli' | 'hybrid';
+  readonly binaryPath?: string;
+  readonly model: string;
+  readonly modelsDir: string;
+  /** Whether `WHISPER_MODELS_DIR` was given: only then is it passed to the program as `--model_dir`. */
+  readonly modelsDirGiven: boolean;
+  readonly modelsUrl?: string;
+  /** As given, e.g. `en-US`; absent = detect. */
+  readonly language?: string;
+  readonly task: 'transcribe' | 'translate';
+  readonly outputFormat: 'json' | 'txt' | 'srt' | 'vtt' | 'tsv';
+  readonly timeoutMs: number;
+  /** As given: -1 = one per core, 0 = no limit. */
+  readonly maxConcurrent: number;
+  /** `maxConcurrent` worked out: cores, or `Infinity`. */
+  readonly slots: number;
+  readonly extraArgs: readonly string[];
+  readonly sampleRate: number;
+  readonly channels: number;
+  readonly threads?: number;
+}
+
+export interface HttpConfig {
+  readonly host: string;
+  readonly port: number;
+  /** Empty = no key is asked for. */
+  readonly apiKeys: readonly string[];
+}
+
+export interface WebSocketConfig {
+  readonly heartbeatMs: number;
+  readonly queueLimit: number;
+  readonly replayLimit: number;
+}
+
+export interface AmqpConfig {
+  readonly url: string;
+  readonly queueName: string;
+  /** Empty = the default exchange. */
+  readonly exchange: string;
+  readonly queueLimit: number;
+}
+
+/** A media worker carries so many calls at most (see the media figures in the bench). */
+const CALLS_PER_WORKER = 450;
+
+/** Sorts values into groups and works out what depends on other values. The values have passed their checks. */
+export function groupValues(values: Values): Omit<Config, 'entries' | 'notes'> {
+  const dataDir = resolve(values.DATA_DIR);
+  return {
+    sip: {
+      host: values.SIP_HOST,
+      udpPorts: values.UDP_PORTS,
+      tcpPorts: values.TCP_PORTS,
+      peers: values.SIP_PEERS ?? [],
+      strict: values.SIP_STRICT,
+    },
+    rtp: {
+      bindAddress: values.RTP_BIND_IP ?? values.SIP_HOST,
+      portMin: values.RTP_PORT_MIN,
+      portMax: values.RTP_PORT_MAX,
+      ...(values.EXTERNAL_IP === undefined ? {} : { externalAddress: values.EXTERNAL_IP }),
+      timeoutMs: values.RTP_TIMEOUT,
+      tickMs: values.RTP_TICK,
+      workers: values.MEDIA_WORKERS || Math.ceil(values.MAX_CONCURRENT_CALLS / CALLS_PER_WORKER),
+    },
+    stt: groupStt(values),
+    whisper: groupWhisper(values, dataDir),
+    http: { host: values.HTTP_HOST, port: values.HTTP_PORT, apiKeys: values.API_KEYS ?? [] },
+    websocket: {
+      heartbeatMs: values.WS_HEARTBEAT,
+      queueLimit: values.WS_QUEUE_LIMIT,
+      replayLimit: values.WS_REPLAY_LIMIT,
+    },
+    ...(values.AMQP_URL === undefined
+      ? {}
+      : {
+          amqp: {
+            url: values.AMQP_URL,
+            queueName: values.AMQP_QUEUE_NAME,
+            exchange: values.AMQP_EXCHANGE ?? '',
+            queueLimit: values.AMQP_QUEUE_LIMIT,
+          },
+        }),
+    limits: { maxConcurrentCalls: values.MAX_CONCURRENT_CALLS },
+    log: { level: values.LOG_LEVEL, ...(values.LOG_FORMAT === undefined ? {} : { format: values.LOG_FORMAT }) },
+    dataDir,
+    tempDir: resolve(values.TMPDIR ?? tmpdir()),
+    shutdownGraceMs: values.SHUTDOWN_GRACE,
+  };
+}
+
+/** The vendors that are to start: `WHISPER_ENABLED=false` takes whisper out. */
+export function startedVendors(values: Values): readonly string[] {
+  return values.SUPPORTED_VENDORS.filter((vendor) => vendor !== 'whisper' || values.WHISPER_ENABLED);
+}
+
+function groupStt(values: Values): SttConfig {
+  const vendors = startedVendors(values);
+  const defaultVendor = values.STT_DEFAULT_VENDOR ?? vendors[0];
+  return {
+    vendors,
+    ...(defaultVendor === undefined ? {} : { defaultVendor }),
+    fallbackVendors: values.STT_FALLBACK_VENDORS ?? [],
+    languageRouting: values.LANGUAGE_ROUTING ?? [],
+    maxAttempts: values.STT_MAX_ATTEMPTS,
+    queueLimit: values.STT_QUEUE_LIMIT,
+    utterance: {
+      endSilenceMs: values.STT_UTTERANCE_END_SILENCE,
+      maxMs: values.STT_UTTERANCE_MAX,
+      minMs: values.STT_UTTERANCE_MIN,
+    },
+  };
+}
+
+function groupWhisper(values: Values, dataDir: string): WhisperConfig {
+  const language = values.WHISPER_LANGUAGE?.toLowerCase() === 'auto' ? undefined : values.WHISPER_LANGUAGE;
+  const maxConcurrent = values.WHISPER_MAX_CONCURRENT;
+  return {
+    engine: values.WHISPER_ENGINE,
+    ...(values.WHISPER_BINARY_PATH === undefined ? {} : { binaryPath: values.WHISPER_BINARY_PATH }),
+    model: values.WHISPER_MODEL,
+    modelsDir: resolve(values.WHISPER_MODELS_DIR ?? join(dataDir, 'models')),
+    modelsDirGiven: values.WHISPER_MODELS_DIR !== undefined,
+    ...(values.WHISPER_MODELS_URL === undefined ? {} : { modelsUrl: values.WHISPER_MODELS_URL }),
+    ...(language === undefined ? {} : { language }),
+    task: values.WHISPER_TRANSLATE ? 'translate' : values.WHISPER_TASK,
+    outputFormat: values.WHISPER_OUTPUT_FORMAT,
+    timeoutMs: values.WHISPER_TIMEOUT,
+    maxConcurrent,
+    slots: slotsOf(maxConcurrent),
+    extraArgs: values.WHISPER_EXTRA_ARGS ?? [],
+    sampleRate: values.WHISPER_SAMPLE_RATE,
+    channels: values.WHISPER_CHANNELS,
+    ...(values.WHISPER_THREADS === undefined ? {} : { threads: values.WHISPER_THREADS }),
+  };
+}
+
+function slotsOf(maxConcurrent: number): number {
+  if (maxConcurrent === -1) return availableParallelism();
+  return maxConcurrent === 0 ? Number.POSITIVE_INFINITY : maxConcurrent;
+}
