@@ -1,0 +1,26 @@
+import { open, rename, rm } from 'node:fs/promises';
+
+/**
+ * Writes a file so that a reader, or a start after a crash, sees the old content or the new one, never a half.
+ * `durable` also waits for the disk, which survives a power cut.
+ */
+export async function writeFileAtomically(
+  path: string,
+  content: string | Uint8Array,
+  options: { readonly durable?: boolean } = {},
+): Promise<void> {
+  const temporary = `${path}.tmp`;
+  try {
+    const file = await open(temporary, 'w', 0o640);
+    try {
+      await file.writeFile(content);
+      if (options.durable) await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => {});
+    throw error;
+  }
+}

@@ -1,0 +1,213 @@
+import { join } from 'node:path';
+import { SrsError } from '../core/errors.js';
+import type {
+  EndReason,
+  LegDescription,
+  Participant,
+  TranscriptFailed,
+  TranscriptFinal,
+  Warning,
+} from '../core/model.js';
+import { writeFileAtomically } from './atomic-file.js';
+
+/** What the media plane counted on one leg. */
+export interface RecordedLegStatistics {
+  readonly packets: number;
+  readonly bytes: number;
+  readonly lost: number;
+  readonly dropped: Readonly<Record<string, number>>;
+  /** Distinct SSRCs. */
+  readonly sources: number;
+  /** Call clock; absent when no RTP ever came. */
+  readonly firstPacketMs?: number;
+}
+
+export interface RecordedLeg extends LegDescription {
+  /** Name in the session's folder. */
+  readonly file?: string;
+  readonly statistics?: RecordedLegStatistics;
+}
+
+/** The durable record of one recording session: `call.json`. Wall-clock times are epoch ms. */
+export interface CallRecord {
+  readonly version: 1;
+  readonly sessionId: string;
+  readonly callId: string;
+  readonly state: 'recording' | 'paused' | 'draining' | 'ended';
+  readonly startedAt: number;
+  readonly endedAt?: number;
+  readonly reason?: EndReason;
+  readonly durationMs?: number;
+  /** Of all audio files. */
+  readonly bytes?: number;
+  readonly from?: string;
+  readonly to?: string;
+  readonly userAgent?: string;
+  /** `address:port` of the SRC. */
+  readonly source: string;
+  readonly legs: readonly RecordedLeg[];
+  readonly participants: readonly Participant[];
+  readonly warnings: readonly Warning[];
+  /** In the order of publication, which is the order in which the utterances ended. */
+  readonly transcripts: readonly TranscriptFinal[];
+  readonly failures: readonly TranscriptFailed[];
+  /** Raw metadata as received: names in the session's folder. */
+  readonly metadataFiles: readonly string[];
+  /** Entries that did not fit into the lists above. */
+  readonly omitted?: number;
+}
+
+export type CallRecordChange = Partial<Omit<CallRecord, 'version' | 'sessionId'>>;
+
+export interface CallRecordOptions {
+  /** Waits for the disk at open and close. */
+  readonly durable?: boolean;
+  /** Least time between two writes; close does not wait for it. */
+  readonly minIntervalMs?: number;
+  /** Told of every write that failed; the next change tries again. */
+  readonly onError?: (error: SrsError) => void;
+}
+
+const MIN_INTERVAL_MS = 500;
+/** A long call's record is long: writing may take at most a twentieth of the time. */
+const REST_FACTOR = 20;
+const MAX_TRANSCRIPTS = 50_000;
+const MAX_OTHERS = 1_000;
+const MAX_METADATA_FILES = 1_000;
+
+/**
+ * Keeps `call.json` as new as its changes: at most one write in flight, changes meanwhile joined into the next one.
+ * Every write replaces the file whole, so a crash leaves the state before or after it.
+ */
+export class CallRecordWriter {
+  readonly path: string;
+  readonly #directory: string;
+  readonly #options: CallRecordOptions;
+  #record: CallRecord;
+  #changed = true;
+  #writing: Promise<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #closing: Promise<void> | undefined;
+  #metadataNumber = 0;
+  #opened = false;
+  #last = false;
+
+  /** Writes the record for the first time at once; `flush` tells when it is on disk. */
+  constructor(directory: string, initial: CallRecord, options: CallRecordOptions = {}) {
+    this.#directory = directory;
+    this.path = join(directory, 'call.json');
+    this.#record = initial;
+    this.#options = options;
+    this.#start();
+  }
+
+  get record(): CallRecord {
+    return this.#record;
+  }
+
+  /** Changes fields. Returns at once; the write follows. */
+  update(change: CallRecordChange | ((record: CallRecord) => CallRecordChange)): void {
+    if (this.#last) return;
+    const fields = typeof change === 'function' ? change(this.#record) : change;
+    this.#record = bounded({ ...this.#record, ...fields });
+    this.#changed = true;
+    this.#schedule(this.#options.minIntervalMs ?? MIN_INTERVAL_MS);
+  }
+
+  /**
+   * Saves raw metadata as `metadata-<n>.xml` beside the record and names it there. Throws `SRS_RECORDING_WRITE`.
+   * An SRC that sends metadata without end fills no disk: after a thousand files the rest is only counted.
+   */
+  async saveMetadata(raw: string): Promise<void> {
+    if (this.#metadataNumber >= MAX_METADATA_FILES) {
+      this.update((record) => ({ omitted: (record.omitted ?? 0) + 1 }));
+      return;
+    }
+    this.#metadataNumber += 1;
+    const name = `metadata-${this.#metadataNumber}.xml`;
+    try {
+      await writeFileAtomically(join(this.#directory, name), raw);
+    } catch (error) {
+      throw new SrsError('SRS_RECORDING_WRITE', 'metadata cannot be saved', { cause: error });
+    }
+    this.update((record) => ({ metadataFiles: [...record.metadataFiles, name] }));
+  }
+
+  /** Resolves when what is known now is on disk. Throws `SRS_RECORDING_WRITE`. */
+  async flush(): Promise<void> {
+    while (this.#changed || this.#writing) {
+      this.#start();
+      await this.#writing;
+    }
+  }
+
+  /** Writes the last state. A failure goes to `onError`; this never rejects. Idempotent. */
+  close(): Promise<void> {
+    if (!this.#closing) {
+      this.#last = true;
+      this.#closing = this.flush()
+        .catch(() => {})
+        .finally(() => this.#cancelTimer());
+    }
+    return this.#closing;
+  }
+
+  #schedule(delayMs: number): void {
+    if (this.#timer || this.#writing || this.#last) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.#start();
+    }, delayMs);
+    // A record that waits for its write must not hold a process that has nothing else to do: close writes it.
+    this.#timer.unref();
+  }
+
+  #cancelTimer(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #start(): void {
+    if (this.#writing) return;
+    this.#cancelTimer();
+    const writing = this.#write();
+    this.#writing = writing;
+    // Whoever flushes hears of a failure; a write in the background told `onError`.
+    writing.catch(() => {});
+  }
+
+  async #write(): Promise<void> {
+    const started = performance.now();
+    this.#changed = false;
+    try {
+      const durable = this.#options.durable === true && (!this.#opened || this.#last);
+      await writeFileAtomically(this.path, `${JSON.stringify(this.#record, null, 1)}\n`, { durable });
+      this.#opened = true;
+    } catch (error) {
+      this.#changed = true;
+      const failure = new SrsError('SRS_RECORDING_WRITE', 'the call record cannot be written', { cause: error });
+      this.#options.onError?.(failure);
+      throw failure;
+    } finally {
+      this.#writing = undefined;
+      const rest = (performance.now() - started) * REST_FACTOR;
+      if (this.#changed) this.#schedule(Math.max(this.#options.minIntervalMs ?? MIN_INTERVAL_MS, rest));
+    }
+  }
+}
+
+/** A record has an upper size, whatever the call does; what is left out is counted. */
+function bounded(record: CallRecord): CallRecord {
+  const over =
+    Math.max(0, record.transcripts.length - MAX_TRANSCRIPTS) +
+    Math.max(0, record.failures.length - MAX_OTHERS) +
+    Math.max(0, record.warnings.length - MAX_OTHERS);
+  if (over === 0) return record;
+  return {
+    ...record,
+    transcripts: record.transcripts.slice(0, MAX_TRANSCRIPTS),
+    failures: record.failures.slice(0, MAX_OTHERS),
+    warnings: record.warnings.slice(0, MAX_OTHERS),
+    omitted: (record.omitted ?? 0) + over,
+  };
+}
