@@ -1,0 +1,108 @@
+import type {
+  CommunicationSession,
+  MetadataStream,
+  Participant,
+  ParticipantStreams,
+  RecordingMetadata,
+} from '../core/model.js';
+
+/** Snapshots kept as received. Above it the first and the newest stay; a peer must not fill the memory with UPDATEs. */
+const MAX_RAW = 100;
+/** Of one kind over a whole call. */
+const MAX_KNOWN = 1024;
+
+/**
+ * What all metadata of one recording session says together. A complete snapshot replaces what is current, a partial one is merged
+ * by id (RFC 7865 §5.1.2); a partial one that comes first is kept as it is. What a complete snapshot no longer names has ended, and
+ * stays in `ended`: BroadWorks gives everything a new id on a redirect.
+ */
+export class MetadataState {
+  #sessions: CommunicationSession[] = [];
+  #participants: Participant[] = [];
+  #streams: MetadataStream[] = [];
+  #associations: ParticipantStreams[] = [];
+  readonly #ended = new Map<string, Participant>();
+  readonly #raw: string[] = [];
+
+  get sessions(): readonly CommunicationSession[] {
+    return this.#sessions;
+  }
+
+  /** Participants of the present snapshot, in its order. */
+  get participants(): readonly Participant[] {
+    return this.#participants;
+  }
+
+  get streams(): readonly MetadataStream[] {
+    return this.#streams;
+  }
+
+  get associations(): readonly ParticipantStreams[] {
+    return this.#associations;
+  }
+
+  /** Participants that were there once and are not any more. */
+  get ended(): readonly Participant[] {
+    return [...this.#ended.values()];
+  }
+
+  /** Every snapshot as received, oldest first. */
+  get raw(): readonly string[] {
+    return this.#raw;
+  }
+
+  apply(snapshot: RecordingMetadata): void {
+    this.#keepRaw(snapshot.raw);
+    if (isEmpty(snapshot)) return;
+    if (snapshot.mode === 'partial') this.#merge(snapshot);
+    else this.#replace(snapshot);
+    for (const { id } of this.#participants) this.#ended.delete(id);
+  }
+
+  #replace(snapshot: RecordingMetadata): void {
+    const present = new Set(snapshot.participants.map((participant) => participant.id));
+    for (const participant of this.#participants) {
+      if (!present.has(participant.id) && this.#ended.size < MAX_KNOWN) this.#ended.set(participant.id, participant);
+    }
+    this.#sessions = [...snapshot.sessions];
+    this.#participants = [...snapshot.participants];
+    this.#streams = [...snapshot.streams];
+    this.#associations = [...snapshot.associations];
+  }
+
+  #merge(snapshot: RecordingMetadata): void {
+    this.#sessions = mergeById(this.#sessions, snapshot.sessions, ({ id }) => id);
+    this.#participants = mergeById(this.#participants, snapshot.participants, ({ id }) => id);
+    this.#streams = mergeById(this.#streams, snapshot.streams, ({ id }) => id);
+    this.#associations = mergeById(this.#associations, snapshot.associations, ({ participantId }) => participantId);
+  }
+
+  #keepRaw(raw: string): void {
+    if (this.#raw.length >= MAX_RAW) this.#raw.splice(1, 1);
+    this.#raw.push(raw);
+  }
+}
+
+/** A snapshot that names nothing, such as one that could not be salvaged, ends nothing. */
+function isEmpty(snapshot: RecordingMetadata): boolean {
+  const { sessions, participants, streams, associations } = snapshot;
+  return sessions.length + participants.length + streams.length + associations.length === 0;
+}
+
+/**
+ * Fields of the newer element win, fields it lacks stay. Elements without an id (Avaya's `stream_id=""`) cannot be merged: they are
+ * added once.
+ */
+function mergeById<T extends object>(known: readonly T[], changes: readonly T[], idOf: (element: T) => string): T[] {
+  const merged = [...known];
+  for (const change of changes) {
+    const id = idOf(change);
+    const at =
+      id === ''
+        ? merged.findIndex((element) => JSON.stringify(element) === JSON.stringify(change))
+        : merged.findIndex((element) => idOf(element) === id);
+    if (at !== -1) merged[at] = { ...merged[at], ...change };
+    else if (merged.length < MAX_KNOWN) merged.push(change);
+  }
+  return merged;
+}

@@ -1,0 +1,144 @@
+import type { MetadataStream, OfferedStream, Participant, Speaker, Warning, WarningCode } from '../core/model.js';
+import type { MetadataState } from './metadata-state.js';
+
+export interface SpeakerMapping {
+  /** By zero-based m-line index. Every live audio m-line has an entry; it is empty when nobody is known or several speak on it. */
+  readonly speakers: ReadonlyMap<number, Speaker>;
+  readonly warnings: readonly Warning[];
+}
+
+/** A metadata stream and how it was found. */
+interface Match {
+  readonly stream: MetadataStream;
+  readonly inferred: boolean;
+}
+
+/**
+ * Who speaks on which m-line: `a=label` -> `<stream><label>` -> the participant that sends on that stream (RFC 7865 §6.7, §6.8).
+ *
+ * Where labels do not tell, the order does, and the speaker is marked `inferred`: first the order of the m-lines against that of the
+ * `<stream>` elements, then against that of the participants when there are exactly as many as m-lines without one. A mixed stream,
+ * on which several participants send, gets no speaker: one name would be wrong for half of the words. Pure.
+ */
+export function mapSpeakers(streams: readonly OfferedStream[], state: MetadataState): SpeakerMapping {
+  const lines = streams.filter((stream) => stream.media.toLowerCase() === 'audio' && stream.port !== 0);
+  const warnings = new WarningList();
+  const speakers = new Map<number, Speaker>(lines.map((line) => [line.index, {}]));
+  if (state.streams.length === 0 && state.participants.length === 0) return { speakers, warnings: [] };
+  const matches = state.streams.length === 0 ? new Map<number, Match>() : matchStreams(lines, state.streams, warnings);
+  const silent: OfferedStream[] = [];
+  for (const line of lines) {
+    const match = matches.get(line.index);
+    const senders = match ? sendersOf(match.stream, state) : [];
+    const [sender] = senders;
+    if (senders.length === 0 || sender === undefined) silent.push(line);
+    else if (senders.length === 1)
+      speakers.set(line.index, speakerOf(sender, state, match?.inferred === true, warnings));
+  }
+  inferByParticipants(silent, lines, state, speakers, warnings);
+  return { speakers, warnings: warnings.all };
+}
+
+function matchStreams(
+  lines: readonly OfferedStream[],
+  streams: readonly MetadataStream[],
+  warnings: WarningList,
+): Map<number, Match> {
+  const matches = new Map<number, Match>();
+  const free = new Set(streams);
+  const open: OfferedStream[] = [];
+  for (const line of lines) {
+    const label = line.label?.trim();
+    const named = label === undefined ? [] : streams.filter((stream) => stream.label?.trim() === label);
+    const [stream] = named;
+    const repeated = lines.filter((other) => other.label?.trim() === label).length > 1;
+    if (label !== undefined && stream !== undefined && named.length === 1 && !repeated) {
+      matches.set(line.index, { stream, inferred: false });
+      free.delete(stream);
+      continue;
+    }
+    if (label === undefined) warnings.add('label_missing', line.index);
+    else if (repeated || named.length > 1) warnings.add('label_duplicate', line.index);
+    else warnings.add('label_unknown', line.index);
+    open.push(line);
+  }
+  // Those of the same label first, so that a label given twice still means something.
+  for (const sameLabel of [true, false]) {
+    for (const line of open) {
+      if (matches.has(line.index)) continue;
+      const stream = [...free].find(
+        (candidate) => !sameLabel || (line.label !== undefined && candidate.label === line.label),
+      );
+      if (!stream) continue;
+      matches.set(line.index, { stream, inferred: true });
+      free.delete(stream);
+      warnings.add('mapping_inferred', line.index);
+    }
+  }
+  return matches;
+}
+
+/** Ids of the participants that send on a stream. An id that two streams share, or none, ties nothing (Avaya's `stream_id=""`). */
+function sendersOf(stream: MetadataStream, state: MetadataState): string[] {
+  if (stream.id === '' || state.streams.filter((other) => other.id === stream.id).length > 1) return [];
+  return state.associations.filter((association) => association.send.includes(stream.id)).map((a) => a.participantId);
+}
+
+/**
+ * The last resort: m-lines whose stream has no sender, against participants who send nowhere. Only when there is exactly one
+ * for each, and only when the metadata has no association at all that could have told (OpenSIPS leaves them empty): a participant on
+ * hold must not become the speaker of a stream that merely nobody sends on at the moment.
+ */
+function inferByParticipants(
+  silent: readonly OfferedStream[],
+  lines: readonly OfferedStream[],
+  state: MetadataState,
+  speakers: Map<number, Speaker>,
+  warnings: WarningList,
+): void {
+  const somebodySends = state.associations.some((association) => association.send.some((id) => id !== ''));
+  if (silent.length === 0 || somebodySends) return;
+  if (silent.length !== lines.length || state.participants.length !== lines.length) return;
+  for (const [i, line] of lines.entries()) {
+    const participant = state.participants[i];
+    if (!participant) continue;
+    speakers.set(line.index, describe(participant, true));
+    warnings.add('mapping_inferred', line.index);
+  }
+}
+
+function speakerOf(participantId: string, state: MetadataState, inferred: boolean, warnings: WarningList): Speaker {
+  const participant = [...state.participants, ...state.ended].find((candidate) => candidate.id === participantId);
+  if (participant) return describe(participant, inferred);
+  warnings.add('participant_unknown');
+  return { participantId, ...(inferred ? { inferred } : {}) };
+}
+
+function describe(participant: Participant, inferred: boolean): Speaker {
+  const { id, aor, name, role } = participant;
+  return {
+    ...(id === '' ? {} : { participantId: id }),
+    ...(name === undefined ? {} : { name }),
+    ...(aor === undefined ? {} : { aor }),
+    ...(role === undefined ? {} : { role }),
+    ...(inferred ? { inferred } : {}),
+  };
+}
+
+/** One warning per code, naming the m-lines it holds for. */
+class WarningList {
+  readonly #lines = new Map<WarningCode, Set<number>>();
+
+  add(code: WarningCode, index?: number): void {
+    const lines = this.#lines.get(code) ?? new Set();
+    if (index !== undefined) lines.add(index + 1);
+    this.#lines.set(code, lines);
+  }
+
+  get all(): Warning[] {
+    return [...this.#lines].map(([code, lines]) => ({
+      code,
+      ...(lines.size === 0 ? {} : { detail: `m-line ${[...lines].join(', ')}` }),
+    }));
+  }
+}

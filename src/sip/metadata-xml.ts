@@ -1,0 +1,101 @@
+import { SaxesParser } from 'saxes';
+import { SrsError } from '../core/errors.js';
+import type { RecordingMetadata, Warning } from '../core/model.js';
+import { normaliseMetadata } from './metadata-normal-form.js';
+import { salvageXml } from './metadata-salvage.js';
+import { addAttribute, addText, XML_LIMITS, type XmlElement, xmlElement } from './xml-element.js';
+
+export interface ReadMetadata {
+  readonly metadata: RecordingMetadata;
+  readonly warnings: readonly Warning[];
+}
+
+/**
+ * Reads RFC 7865 metadata in any dialect. It never throws and never fails a call: what is not well-formed is salvaged by a
+ * tolerant reader and reported as `metadata_malformed` (real Oracle metadata of 2023 and 2024 has raw `<sip:…>` in it).
+ *
+ * A salvaged document counts as `partial`: what it lacks may have been lost on the way, so nothing known is dropped for it.
+ */
+export function readMetadata(bytes: Uint8Array): ReadMetadata {
+  const raw = decodeXml(bytes);
+  try {
+    return { metadata: normaliseMetadata(parseXml(raw), raw), warnings: [] };
+  } catch (error) {
+    const metadata = normaliseMetadata(salvageXml(raw), raw);
+    const detail = SrsError.from(error).facts.rule;
+    return {
+      metadata: { ...metadata, mode: 'partial' },
+      warnings: [{ code: 'metadata_malformed', ...(typeof detail === 'string' ? { detail } : {}) }],
+    };
+  }
+}
+
+/** Whether the bytes look like recording metadata, for parts whose type is missing or garbled (BroadWorks `application/ +xml`). */
+export function looksLikeMetadata(bytes: Uint8Array): boolean {
+  const head = new TextDecoder().decode(bytes.subarray(0, 4096));
+  return /<(?:[\w.-]{1,64}:)?recording(?:_metadata)?[\s/>]/i.test(head);
+}
+
+/** UTF-8 by RFC 7865 §5.1; UTF-16 by its mark, anything else that is not UTF-8 as Latin-1. Cut at 256 Ki characters. */
+function decodeXml(bytes: Uint8Array): string {
+  const cut = bytes.subarray(0, XML_LIMITS.characters);
+  const [first, second] = cut;
+  let text: string;
+  if (first === 0xff && second === 0xfe) text = new TextDecoder('utf-16le').decode(cut);
+  else {
+    try {
+      text = new TextDecoder('utf-8', { fatal: true }).decode(cut, { stream: cut.length < bytes.length });
+    } catch {
+      const latin = /^[^>]{0,200}encoding\s*=\s*["'](?:iso-8859|latin|windows-125|us-ascii)/i;
+      const ascii = new TextDecoder('latin1').decode(cut);
+      text = latin.test(ascii) ? ascii : new TextDecoder('utf-8').decode(cut);
+    }
+  }
+  return text.trim().replace(/\0+$/, '');
+}
+
+/**
+ * Strict XML to a tree: namespaces on, unbound prefixes taken (vendors forget to declare them), DOCTYPE refused and with it every
+ * entity but the five of XML. Throws an SrsError whose `facts.rule` names what was broken.
+ */
+function parseXml(text: string): XmlElement {
+  if (text.length >= XML_LIMITS.characters) throw broken('too large');
+  const top = xmlElement('');
+  const open = [top];
+  let elements = 0;
+  const parser = new SaxesParser({
+    xmlns: true,
+    position: false,
+    resolvePrefix: (prefix: string) => `urn:unbound:${prefix}`,
+  });
+  parser.on('error', (error) => {
+    throw broken('not well-formed', error);
+  });
+  parser.on('doctype', () => {
+    throw broken('DOCTYPE');
+  });
+  parser.on('opentag', (tag) => {
+    elements += 1;
+    if (elements > XML_LIMITS.elements) throw broken('too many elements');
+    if (open.length > XML_LIMITS.depth) throw broken('too deep');
+    const element = xmlElement(tag.name);
+    for (const attribute of Object.values(tag.attributes)) addAttribute(element, attribute.name, attribute.value);
+    open.at(-1)?.children.push(element);
+    open.push(element);
+  });
+  parser.on('closetag', () => {
+    open.pop();
+  });
+  const onText = (piece: string): void => {
+    const element = open.at(-1);
+    if (element) addText(element, piece);
+  };
+  parser.on('text', onText);
+  parser.on('cdata', onText);
+  parser.write(text).close();
+  return top;
+}
+
+function broken(rule: string, cause?: unknown): SrsError {
+  return new SrsError('SRS_SIP_MALFORMED', `metadata XML: ${rule}`, { cause, facts: { rule } });
+}

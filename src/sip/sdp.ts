@@ -1,0 +1,141 @@
+import { parse } from 'sdp-transform';
+import type { Direction, MediaFormat, MediaOffer, OfferedStream, Warning } from '../core/model.js';
+import { cutSdp, type SdpSection } from './sdp-lines.js';
+
+export interface ReadOffer {
+  readonly media: MediaOffer;
+  readonly warnings: readonly Warning[];
+}
+
+const MAX_FORMATS = 64;
+
+/** RFC 3551 §6: payload types that need no rtpmap. 19 is the old comfort noise of the drafts, which Cisco still sends. */
+const STATIC_FORMATS: ReadonlyMap<number, readonly [encoding: string, clockRate: number, channels?: number]> = new Map([
+  [0, ['PCMU', 8000]],
+  [3, ['GSM', 8000]],
+  [4, ['G723', 8000]],
+  [5, ['DVI4', 8000]],
+  [6, ['DVI4', 16_000]],
+  [7, ['LPC', 8000]],
+  [8, ['PCMA', 8000]],
+  [9, ['G722', 8000]],
+  [10, ['L16', 44_100, 2]],
+  [11, ['L16', 44_100]],
+  [12, ['QCELP', 8000]],
+  [13, ['CN', 8000]],
+  [14, ['MPA', 90_000]],
+  [15, ['G728', 8000]],
+  [16, ['DVI4', 11_025]],
+  [17, ['DVI4', 22_050]],
+  [18, ['G729', 8000]],
+  [19, ['CN', 8000]],
+]);
+
+/** What sdp-transform makes of the attribute lines of one section. */
+type Attributes = ReturnType<typeof parse>['media'][number];
+
+/**
+ * Reads an SDP offer. Lines are cleaned before sdp-transform sees them, because it drops an m-line with two blanks, a port count
+ * or a dash in its name, and a dropped m-line would shift the answer.
+ *
+ * Pure. Throws `SRS_SDP_MALFORMED` only when nothing is usable or a limit is passed.
+ */
+export function readOffer(bytes: Uint8Array): ReadOffer {
+  const { session, sections, ignored } = cutSdp(bytes);
+  const sessionLevel = attributesOf(session);
+  const streams = sections.map((section, index) => readStream(section, index, sessionLevel));
+  const unreadable = sections.filter((section) => section.media.length === 0).length;
+  const odd = ignored + unreadable;
+  const warnings: Warning[] = odd === 0 ? [] : [{ code: 'sdp_line_ignored', detail: `${odd} lines` }];
+  return { media: { streams, originVersion: originVersion(session), timing: timing(session) }, warnings };
+}
+
+/** The lines that matter. Others (ICE, RTCP feedback, `a=direction:both` …) never reach the parser's patterns. */
+const RELEVANT = /^(?:c=|a=(?:rtpmap|fmtp|label|ptime):|a=(?:sendrecv|sendonly|recvonly|inactive)$)/;
+
+/** A section is given to sdp-transform under an m-line of our own, so that its position and tokens stay ours. */
+function attributesOf(lines: readonly string[]): Attributes | undefined {
+  const relevant = lines.filter((line) => RELEVANT.test(line));
+  return parse(`m=audio 9 RTP/AVP 0\r\n${relevant.join('\r\n')}\r\n`).media[0];
+}
+
+function readStream(section: SdpSection, index: number, session: Attributes | undefined): OfferedStream {
+  const [media = 'audio', port = '0', profile = 'RTP/AVP', ...tokens] = section.media;
+  const rawFormats = tokens.length === 0 ? ['0'] : tokens.slice(0, MAX_FORMATS);
+  const attributes = attributesOf(section.lines);
+  const address = addressOf(attributes) ?? addressOf(session);
+  const label = attributes?.label === undefined ? '' : String(attributes.label).trim();
+  const packetTimeMs = Number(attributes?.ptime ?? Number.NaN);
+  return {
+    index,
+    media,
+    profile,
+    port: Number(port),
+    ...(address === undefined ? {} : { address }),
+    direction: directionOf(attributes, session, address),
+    ...(label === '' ? {} : { label }),
+    formats: /RTP\//i.test(profile) ? formatsOf(rawFormats, attributes) : [],
+    rawFormats,
+    ...(Number.isFinite(packetTimeMs) && packetTimeMs > 0 && packetTimeMs <= 1000 ? { packetTimeMs } : {}),
+  };
+}
+
+function addressOf(attributes: Attributes | undefined): string | undefined {
+  // A TTL or a count may follow a multicast address (RFC 8866 §5.7).
+  const address = attributes?.connection?.ip?.split('/')[0];
+  return address === undefined || address === '' ? undefined : address;
+}
+
+/** Hold by the unspecified address is the old way of `inactive` (RFC 3264 §8.4); BroadWorks and Metaswitch still use it. */
+function directionOf(
+  attributes: Attributes | undefined,
+  session: Attributes | undefined,
+  address: string | undefined,
+): Direction {
+  if (address === '0.0.0.0' || address === '::' || address === '0:0:0:0:0:0:0:0') return 'inactive';
+  return attributes?.direction ?? session?.direction ?? 'sendrecv';
+}
+
+function formatsOf(tokens: readonly string[], attributes: Attributes | undefined): MediaFormat[] {
+  const formats = new Map<number, MediaFormat>();
+  for (const token of tokens) {
+    if (!/^\d{1,3}$/.test(token)) continue;
+    const payloadType = Number(token);
+    if (payloadType > 127 || formats.has(payloadType)) continue;
+    const fixed = STATIC_FORMATS.get(payloadType);
+    const mapped = attributes?.rtp?.find((map) => Number(map.payload) === payloadType && String(map.codec) !== '');
+    const parameters = attributes?.fmtp?.find((line) => Number(line.payload) === payloadType)?.config;
+    formats.set(payloadType, {
+      payloadType,
+      encoding: (mapped ? String(mapped.codec) : (fixed?.[0] ?? '')).toUpperCase(),
+      clockRate: positive(mapped?.rate) ?? fixed?.[1] ?? 8000,
+      channels: positive(mapped?.encoding) ?? (mapped ? 1 : (fixed?.[2] ?? 1)),
+      ...(parameters === undefined ? {} : { parameters: String(parameters).trim() }),
+    });
+  }
+  return [...formats.values()];
+}
+
+function positive(value: unknown): number | undefined {
+  const number = Number(value);
+  return Number.isInteger(number) && number > 0 && number <= 1_000_000 ? number : undefined;
+}
+
+/** The version is the third of six fields; a user name with blanks shifts it, so fields are counted from the end. */
+function originVersion(session: readonly string[]): string {
+  const fields =
+    session
+      .find((line) => line.startsWith('o='))
+      ?.slice(2)
+      .split(' ') ?? [];
+  return fields.at(-4) ?? '';
+}
+
+/** Every `t=` value, one per line; `0 0` when there is none that can be read. */
+function timing(session: readonly string[]): string {
+  const values = session
+    .filter((line) => /^t=\d{1,20} \d{1,20}$/.test(line))
+    .slice(0, 8)
+    .map((line) => line.slice(2));
+  return values.length === 0 ? '0 0' : values.join('\n');
+}
