@@ -1,0 +1,168 @@
+import type { CallEvent, LegDescription, TranscriptFailed, TranscriptFinal } from '../core/model.js';
+
+/**
+ * The outside shape of events, made here and nowhere else; `docs/reference/events.md` describes it.
+ * `call_uuid`, `transcription`, `is_final`, `timestamp` and `metadata` stand in every event, because programs written for
+ * other SIPREC servers read them without asking.
+ */
+export const EVENT_SCHEMA = 'sipscribe.event/1';
+
+export interface LegJson {
+  readonly leg: number;
+  readonly stream_label: string;
+  readonly call_uuid: string;
+  readonly participant_id?: string;
+  readonly participant_name?: string;
+  readonly participant_aor?: string;
+  readonly participant_role?: string;
+  /** True when the order of the m-lines told the speaker, not a label. */
+  readonly participant_inferred?: boolean;
+}
+
+export interface WordJson {
+  readonly word: string;
+  readonly start_ms: number;
+  readonly end_ms: number;
+  readonly probability?: number;
+}
+
+export interface EventJson extends Partial<LegJson> {
+  readonly type: CallEvent['type'];
+  readonly seq: number;
+  readonly event_id: string;
+  /** RFC 3339, UTC. */
+  readonly timestamp: string;
+  readonly call_id: string;
+  readonly session_id: string;
+  /** `<Call-ID>_<stream label>`; of an event that has no leg, the Call-ID. */
+  readonly call_uuid: string;
+  readonly transcription: string;
+  readonly is_final: boolean;
+  readonly metadata: Readonly<Record<string, string | number | boolean>>;
+  readonly utterance_id?: string;
+  readonly start_ms?: number;
+  readonly end_ms?: number;
+  readonly words?: readonly WordJson[];
+  readonly language?: string;
+  readonly vendor?: string;
+  readonly model?: string;
+  readonly delay_ms?: number;
+  readonly error?: string;
+  readonly legs?: readonly LegJson[];
+  readonly state?: string;
+  readonly reason?: string;
+  readonly duration_ms?: number;
+  readonly warning?: { readonly code: string; readonly detail?: string };
+}
+
+/** The name by which a leg of a call is subscribed to. */
+export function callUuid(event: CallEvent): string {
+  return 'leg' in event ? `${event.callId}_${event.leg.label}` : event.callId;
+}
+
+/** An event as a WebSocket frame holds it. What is not known is left out. */
+export function eventJson(event: CallEvent): EventJson {
+  const base = {
+    type: event.type,
+    seq: event.seq,
+    event_id: event.eventId,
+    timestamp: new Date(event.at).toISOString(),
+    call_id: event.callId,
+    session_id: event.sessionId,
+    call_uuid: callUuid(event),
+    transcription: '',
+    is_final: false,
+  };
+  switch (event.type) {
+    case 'transcript.final':
+      return finalJson(base, event);
+    case 'transcript.failed':
+      return failedJson(base, event);
+    case 'call.started':
+      return { ...base, metadata: { is_final: false }, legs: legsJson(event) };
+    case 'call.updated':
+      return { ...base, metadata: { is_final: false }, state: event.state, legs: legsJson(event) };
+    case 'call.ended':
+      return {
+        ...base,
+        metadata: { is_final: false },
+        reason: event.reason,
+        duration_ms: event.durationMs,
+        legs: legsJson(event),
+      };
+    case 'recording.warning':
+      return { ...base, metadata: { is_final: false }, warning: event.warning };
+    default:
+      return event satisfies never;
+  }
+}
+
+/** An event as an AMQP body: the same, with the three keys that consumers read without asking always present. */
+export function amqpBody(event: CallEvent): EventJson {
+  return { stream_label: '', participant_name: '', participant_role: '', ...eventJson(event) };
+}
+
+type Base = Omit<EventJson, 'metadata'>;
+
+function finalJson(base: Base, event: TranscriptFinal): EventJson {
+  const engine = {
+    ...(event.language === undefined ? {} : { language: event.language }),
+    vendor: event.vendor,
+    model: event.model,
+  };
+  return {
+    ...base,
+    ...legJson(event.callId, event.leg),
+    transcription: event.text,
+    is_final: true,
+    utterance_id: event.utteranceId,
+    start_ms: event.startMs,
+    end_ms: event.endMs,
+    words: event.words.map(({ word, startMs, endMs, probability }) => ({
+      word,
+      start_ms: startMs,
+      end_ms: endMs,
+      ...(probability === undefined ? {} : { probability }),
+    })),
+    ...engine,
+    delay_ms: event.delayMs,
+    metadata: { is_final: true, ...metadataOf(event), ...engine },
+  };
+}
+
+function failedJson(base: Base, event: TranscriptFailed): EventJson {
+  return {
+    ...base,
+    ...legJson(event.callId, event.leg),
+    // No other words will come for this utterance.
+    is_final: true,
+    utterance_id: event.utteranceId,
+    start_ms: event.startMs,
+    end_ms: event.endMs,
+    vendor: event.vendor,
+    error: event.code,
+    metadata: { is_final: true, ...metadataOf(event), vendor: event.vendor, error: event.code },
+  };
+}
+
+function metadataOf(event: TranscriptFinal | TranscriptFailed): Record<string, string | number | boolean> {
+  const { call_uuid: _, ...leg } = legJson(event.callId, event.leg);
+  return { ...leg, start_ms: event.startMs, end_ms: event.endMs };
+}
+
+function legsJson(event: { readonly callId: string; readonly legs: readonly LegDescription[] }): LegJson[] {
+  return event.legs.map((leg) => legJson(event.callId, leg));
+}
+
+function legJson(callId: string, { leg, label, speaker }: LegDescription): LegJson {
+  return {
+    leg,
+    stream_label: label,
+    call_uuid: `${callId}_${label}`,
+    ...(speaker.participantId === undefined ? {} : { participant_id: speaker.participantId }),
+    ...(speaker.name === undefined ? {} : { participant_name: speaker.name }),
+    ...(speaker.aor === undefined ? {} : { participant_aor: speaker.aor }),
+    ...(speaker.role === undefined ? {} : { participant_role: speaker.role }),
+    ...(speaker.inferred === undefined ? {} : { participant_inferred: speaker.inferred }),
+  };
+}
