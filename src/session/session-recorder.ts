@@ -44,12 +44,15 @@ export class SessionRecorder implements Recorder {
     const { services, dataDirectory, maxSessions } = this.#options;
     if (!this.accepting) {
       services.metrics.calls.inc({ outcome: 'rejected' });
-      throw new SrsError('SRS_SIP_BUSY', this.#draining ? 'the server is shutting down' : `all ${maxSessions} sessions are taken`);
+      throw new SrsError(
+        'SRS_SIP_BUSY',
+        this.#draining ? 'the server is shutting down' : `all ${maxSessions} sessions are taken`,
+      );
     }
     this.#count(+1);
     try {
       const id = timeSortedId(offer.receivedAt);
-      const record = await openSessionRecord(dataDirectory, id, offer);
+      const record = await openSessionRecord(dataDirectory, id, offer, services.logger);
       const session = new RecordingSession(id, offer, record, services);
       try {
         const answer = await session.begin(offer);
@@ -105,15 +108,23 @@ export class SessionRecorder implements Recorder {
     };
   }
 
-  async #end(session: RecordingSession, reason: EndReason, metadata?: Parameters<RecordingSession['end']>[1]): Promise<void> {
+  async #end(
+    session: RecordingSession,
+    reason: EndReason,
+    metadata?: Parameters<RecordingSession['end']>[1],
+  ): Promise<void> {
     const first = this.#sessions.delete(session);
     if (first) {
       const done = session
         .end(reason, metadata)
-        .catch((error: unknown) => this.#options.services.logger.error({ err: error, callId: session.callId }, 'session end failed'))
+        .catch((error: unknown) =>
+          this.#options.services.logger.error({ err: error, callId: session.callId }, 'session end failed'),
+        )
         .finally(() => this.#count(-1))
         .then(() => session.completed())
-        .catch((error: unknown) => this.#options.services.logger.error({ err: error, callId: session.callId }, 'session completion failed'))
+        .catch((error: unknown) =>
+          this.#options.services.logger.error({ err: error, callId: session.callId }, 'session completion failed'),
+        )
         .finally(() => this.#completing.delete(done));
       this.#completing.add(done);
     }

@@ -1,0 +1,139 @@
+import type { Logger } from '../core/logger.js';
+import type { CallEvent, EndReason, LegDescription, Participant, RsOffer } from '../core/model.js';
+import type { LegStatistics, MediaCallResult } from '../rtp/media-plane.js';
+import { CallDirectory } from '../store/call-directory.js';
+import { type CallRecord, CallRecordWriter, type RecordedLegStatistics } from '../store/call-record.js';
+
+/**
+ * The record of one session on disk. It exists before the 200 goes out, so that every answered call has one, and it follows
+ * the session's events. A record that cannot be written never stops the recording.
+ */
+export class SessionRecord {
+  readonly directory: string;
+  readonly #folder: CallDirectory;
+  readonly #writer: CallRecordWriter;
+  readonly #log: Logger;
+  /** Metadata is written in the order of its arrival, off the path of the answer. */
+  #metadata: Promise<void> = Promise.resolve();
+
+  constructor(folder: CallDirectory, initial: CallRecord, logger: Logger) {
+    this.#folder = folder;
+    this.directory = folder.path;
+    this.#log = logger;
+    this.#writer = new CallRecordWriter(folder.path, initial, {
+      onError: (error) => logger.error({ err: error, sessionId: initial.sessionId }, 'call record write failed'),
+    });
+  }
+
+  /** Resolves when the record is on disk. Throws `SRS_RECORDING_WRITE`. */
+  flush(): Promise<void> {
+    return this.#writer.flush();
+  }
+
+  saveMetadata(raw: string): void {
+    this.#metadata = this.#metadata
+      .then(() => this.#writer.saveMetadata(raw))
+      .catch((error: unknown) => this.#log.error({ err: error }, 'metadata cannot be saved'));
+  }
+
+  /** Who takes part and on which legs, as known now. Statistics of legs stay. */
+  describe(legs: readonly LegDescription[], participants: readonly Participant[]): void {
+    this.#writer.update((record) => ({
+      legs: legs.map((leg) => ({ ...record.legs.find((known) => known.leg === leg.leg), ...leg })),
+      participants,
+    }));
+  }
+
+  finishMedia(result: MediaCallResult, reason: EndReason): void {
+    this.#writer.update((record) => ({
+      startedAt: result.startedAt,
+      endedAt: result.startedAt + result.durationMs,
+      durationMs: result.durationMs,
+      bytes: result.bytes,
+      reason,
+      legs: record.legs.map((leg) => {
+        const found = result.legs.find((statistics) => statistics.leg === leg.leg);
+        return found ? { ...leg, file: found.file, statistics: statisticsOf(found) } : leg;
+      }),
+    }));
+  }
+
+  /** Takes from an event what the record keeps. */
+  note(event: CallEvent): void {
+    switch (event.type) {
+      case 'call.started':
+        break;
+      case 'call.updated':
+        this.#writer.update({ state: event.state });
+        break;
+      case 'call.ended':
+        this.#writer.update({ state: 'ended' });
+        break;
+      case 'transcript.final':
+        this.#writer.update((record) => ({ transcripts: [...record.transcripts, event] }));
+        break;
+      case 'transcript.failed':
+        this.#writer.update((record) => ({ failures: [...record.failures, event] }));
+        break;
+      case 'recording.warning':
+        this.#writer.update((record) => ({ warnings: [...record.warnings, event.warning] }));
+        break;
+      default:
+        event satisfies never;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#metadata;
+    await this.#writer.close();
+  }
+
+  /** Nothing of the session is left on disk: it was never answered. */
+  async discard(): Promise<void> {
+    await this.close();
+    await this.#folder.discard();
+  }
+}
+
+function statisticsOf(leg: LegStatistics): RecordedLegStatistics {
+  const { packets, bytes, lost, dropped, sources, firstPacketMs } = leg;
+  return { packets, bytes, lost, dropped, sources, ...(firstPacketMs === undefined ? {} : { firstPacketMs }) };
+}
+
+/** Makes the session's folder and its record. Throws `SRS_RECORDING_WRITE`, before any 200. */
+export async function openSessionRecord(
+  dataDirectory: string,
+  sessionId: string,
+  offer: RsOffer,
+  logger: Logger,
+): Promise<SessionRecord> {
+  const folder = await CallDirectory.create(dataDirectory, sessionId, offer.receivedAt);
+  const record = new SessionRecord(
+    folder,
+    {
+      version: 1,
+      sessionId,
+      callId: offer.callId,
+      state: 'recording',
+      startedAt: offer.receivedAt,
+      ...(offer.from === undefined ? {} : { from: offer.from }),
+      ...(offer.to === undefined ? {} : { to: offer.to }),
+      ...(offer.userAgent === undefined ? {} : { userAgent: offer.userAgent }),
+      source: offer.source,
+      legs: [],
+      participants: [],
+      warnings: [],
+      transcripts: [],
+      failures: [],
+      metadataFiles: [],
+    },
+    logger,
+  );
+  try {
+    await record.flush();
+  } catch (error) {
+    await record.discard();
+    throw error;
+  }
+  return record;
+}
