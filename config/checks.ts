@@ -70,6 +70,8 @@ export function checkMissingFeatures(
 ): { problems: string[]; notes: string[] } {
   const problems: string[] = [];
   const notes: string[] = [];
+  if (values.WHISPER_ENGINE === 'hybrid')
+    problems.push('WHISPER_ENGINE=hybrid: not in this version; use native or cli');
   for (const name of VARIABLE_NAMES) {
     const refuse = variable(name).later?.refuse;
     if (refuse === undefined || !isSet(name)) continue;

@@ -73,7 +73,7 @@ export interface SttConfig {
 }
 
 export interface WhisperConfig {
-  readonly engine: 'auto' | 'native' | 'cli' | 'hybrid';
+  readonly engine: 'auto' | 'native' | 'cli';
   readonly binaryPath?: string;
   readonly model: string;
   readonly modelsDir: string;
@@ -192,7 +192,8 @@ function groupWhisper(values: Values, dataDir: string): WhisperConfig {
   const language = values.WHISPER_LANGUAGE?.toLowerCase() === 'auto' ? undefined : values.WHISPER_LANGUAGE;
   const maxConcurrent = values.WHISPER_MAX_CONCURRENT;
   return {
-    engine: values.WHISPER_ENGINE,
+    // `hybrid` did not pass the checks: it is not in this version.
+    engine: values.WHISPER_ENGINE === 'hybrid' ? 'auto' : values.WHISPER_ENGINE,
     ...(values.WHISPER_BINARY_PATH === undefined ? {} : { binaryPath: values.WHISPER_BINARY_PATH }),
     model: values.WHISPER_MODEL,
     modelsDir: resolve(values.WHISPER_MODELS_DIR ?? join(dataDir, 'models')),

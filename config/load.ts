@@ -72,7 +72,11 @@ export function loadConfig(options: LoadOptions): Config {
   if (problems.length > 0) throw new ConfigError(problems);
   return {
     ...groupValues(values),
-    entries: VARIABLE_NAMES.map((name) => entry(name, inForce.get(name))),
+    entries: VARIABLE_NAMES.map((name) => entry(name, inForce.get(name))).map((shown) =>
+      shown.name === 'CONFIG_FILE' && options.file !== undefined
+        ? { name: shown.name, value: options.file, source: 'flag' as const }
+        : shown,
+    ),
     notes: [...missing.notes, ...remarks(values)],
   };
 }

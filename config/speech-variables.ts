@@ -28,7 +28,7 @@ export const SPEECH_VARIABLES = {
   LANGUAGE_ROUTING: optional(languageRouting, 'Vendor by language, as en-US:whisper,es-ES:whisper.'),
   STT_UTTERANCE_END_SILENCE: given(duration('100ms', '10s'), '600ms', 'Silence that ends an utterance.'),
   STT_UTTERANCE_MAX: given(duration('2s', '30s'), '25s', 'An utterance is cut at this length at the latest.'),
-  STT_UTTERANCE_MIN: given(duration('0s', '2s'), '200ms', 'Speech shorter than this is noise and makes no utterance.'),
+  STT_UTTERANCE_MIN: given(duration('0s', '2s'), '100ms', 'Voice shorter than this is a click and makes no utterance.'),
   STT_MAX_ATTEMPTS: given(integer(1, 10), '3', 'Tries per utterance when the error is retryable.'),
   STT_QUEUE_LIMIT: given(
     integer(1, 1_000_000),
@@ -40,7 +40,7 @@ export const SPEECH_VARIABLES = {
   WHISPER_ENGINE: given(
     oneOf('auto', 'native', 'cli', 'hybrid'),
     'auto',
-    'native addon, cli program, or auto: cli when WHISPER_BINARY_PATH is set, else native.',
+    'native addon, cli program (hybrid: not in this version), or auto: cli when WHISPER_BINARY_PATH is set, else native.',
   ),
   WHISPER_MODEL: given(text, 'base', 'Model by name (small) or path of a GGML file.'),
   WHISPER_MODELS_DIR: optional(text, 'native: where models lie; cli: passed on as --model_dir.', {
