@@ -1,0 +1,149 @@
+import { SrsError } from '../core/errors.js';
+import type { Logger } from '../core/logger.js';
+import type { Metrics } from '../core/metrics.js';
+import type { EndReason, MediaAnswer, RecordingMetadata, RsOffer } from '../core/model.js';
+import type { RecordingSessionPort } from '../session/recorder.js';
+import { AnswerWriter } from './answer.js';
+import { readRsBody } from './rs-body.js';
+import { readRsOffer } from './rs-offer.js';
+import type { SipDialogControl, SipDialogHandlers, SipReply, SipRequestView } from './sip-server.js';
+import { ALLOWED_METHODS, capabilities } from './siprec-capabilities.js';
+import { refusalInDialog } from './siprec-refusal.js';
+
+export interface RecordingDialogOptions {
+  readonly session: RecordingSessionPort;
+  readonly dialog: SipDialogControl;
+  /** The offer that began the dialog, before media was proposed for it. */
+  readonly first: RsOffer;
+  /** 32 hex digits of our side of the Session-ID (RFC 7989 §5). */
+  readonly sessionUuid: string;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+}
+
+/** One dialog and its recording session: everything after the first INVITE. */
+export class RecordingDialog implements SipDialogHandlers {
+  readonly #options: RecordingDialogOptions;
+  readonly #writer: AnswerWriter;
+  /** True from our offer in a 200 to the answer in its ACK. */
+  #awaitsAnswer = false;
+  #requestedEnd: EndReason | undefined;
+
+  constructor(options: RecordingDialogOptions) {
+    this.#options = options;
+    this.#writer = new AnswerWriter(options.first.receivedAt);
+    options.session.onEndRequested = (reason) => this.#hangUp(reason);
+    this.#awaitsAnswer = options.first.media === undefined;
+  }
+
+  /** A 200 with a session description: plain `application/sdp`, because SRCs cannot read a multipart answer. */
+  accept(request: SipRequestView, answer?: MediaAnswer): SipReply {
+    const headers = { ...capabilities(), ...sessionIdHeader(request, this.#options.sessionUuid) };
+    if (!answer) return { status: 200, headers };
+    return { status: 200, headers, body: { type: 'application/sdp', content: this.#writer.write(answer) } };
+  }
+
+  async request(request: SipRequestView): Promise<SipReply> {
+    switch (request.method) {
+      case 'INVITE':
+      case 'UPDATE':
+        return this.#offer(request);
+      // DTMF and picture requests by INFO, keep-alives by OPTIONS: answered, never a reason to end a recording.
+      case 'INFO':
+      case 'OPTIONS':
+        return this.accept(request);
+      default:
+        return { status: 405, headers: { Allow: ALLOWED_METHODS } };
+    }
+  }
+
+  acknowledged(body: { readonly type: string | undefined; readonly content: Uint8Array }): void {
+    if (!this.#awaitsAnswer) return;
+    this.#awaitsAnswer = false;
+    void this.#takeAnswer(body).catch((error: unknown) => {
+      this.#options.logger.warn({ callId: this.#options.first.callId, code: codeOf(error) }, 'answer in ACK not taken');
+    });
+  }
+
+  ended(reason: Parameters<SipDialogHandlers['ended']>[0], bye?: SipRequestView): void {
+    const { session, first, logger } = this.#options;
+    void session.end(this.#endReason(reason), bye && this.#lastMetadata(bye)).catch((error: unknown) => {
+      logger.error({ callId: first.callId, code: codeOf(error) }, 'session did not end well');
+    });
+  }
+
+  async #offer(request: SipRequestView): Promise<SipReply> {
+    const { session, first, logger } = this.#options;
+    try {
+      const offer = readRsOffer(request);
+      const empty = offer.media === undefined && offer.metadata === undefined;
+      const { answer } = empty ? {} : await session.apply(offer);
+      if (offer.media) {
+        this.#awaitsAnswer = false;
+        return this.accept(request, answer ?? session.currentAnswer);
+      }
+      if (request.method === 'UPDATE') return this.accept(request);
+      this.#awaitsAnswer = true;
+      return this.accept(request, willing(session.currentAnswer));
+    } catch (error) {
+      const reply = refusalInDialog(error);
+      logger.warn({ callId: first.callId, code: codeOf(error), status: reply.status }, 'offer in dialog refused');
+      return reply;
+    }
+  }
+
+  /** The SRC's answer says what an offer would: which streams it sends, and under which labels. */
+  async #takeAnswer(body: { readonly type: string | undefined; readonly content: Uint8Array }): Promise<void> {
+    const { session, first, metrics } = this.#options;
+    const { media, metadata, warnings } = readRsBody({ contentType: body.type, content: body.content });
+    for (const { code } of warnings) metrics.quirks.inc({ quirk: code });
+    if (!media) throw new SrsError('SRS_SDP_MALFORMED', 'the ACK carries no answer to our offer');
+    const { metadata: _known, ...origin } = first;
+    await session.apply({ ...origin, media, ...(metadata ? { metadata } : {}), warnings: [] });
+  }
+
+  /** Metadata of a BYE is the last word about the call (RFC 8068 §3.2.4); nothing in it can refuse the BYE. */
+  #lastMetadata(bye: SipRequestView): RecordingMetadata | undefined {
+    try {
+      const offer = readRsOffer(bye);
+      for (const { code } of offer.warnings) this.#options.metrics.quirks.inc({ quirk: code });
+      return offer.metadata;
+    } catch (error) {
+      this.#options.logger.warn({ callId: bye.callId, code: codeOf(error) }, 'body of BYE not read');
+      return undefined;
+    }
+  }
+
+  #endReason(reason: Parameters<SipDialogHandlers['ended']>[0]): EndReason {
+    if (reason === 'local') return this.#requestedEnd ?? 'stopped';
+    return reason === 'transport' ? 'failed' : reason;
+  }
+
+  #hangUp(reason: EndReason): void {
+    this.#requestedEnd ??= reason;
+    void this.#options.dialog.bye(reason).catch((error: unknown) => {
+      this.#options.logger.warn({ callId: this.#options.first.callId, code: codeOf(error) }, 'BYE not answered');
+    });
+  }
+}
+
+/**
+ * Our answer as an offer (RFC 3264 §8): the same m-lines, nothing added, and willing to hear a stream that is on hold, because a
+ * re-INVITE without SDP is also how an SRC ends a hold.
+ */
+function willing(answer: MediaAnswer): MediaAnswer {
+  return {
+    ...answer,
+    streams: answer.streams.map((stream) => (stream.port === 0 ? stream : { ...stream, direction: 'recvonly' })),
+  };
+}
+
+/** RFC 7989 §5: our half and theirs. */
+export function sessionIdHeader(request: SipRequestView, local: string): Record<string, string> {
+  const remote = /^\s*([0-9a-f]{32})(?:\s*;|\s*$)/i.exec(request.header('session-id') ?? '')?.[1];
+  return remote === undefined ? {} : { 'Session-ID': `${local};remote=${remote.toLowerCase()}` };
+}
+
+function codeOf(error: unknown): string {
+  return SrsError.from(error).code;
+}

@@ -1,0 +1,61 @@
+import type { RsOffer, Warning } from '../core/model.js';
+import { type RsBody, readRsBody } from './rs-body.js';
+import type { SipRequestView } from './sip-server.js';
+
+/** One request, joined: SDP with metadata. Throws what `readRsBody` throws. */
+export function readRsOffer(request: SipRequestView): RsOffer {
+  return join(request, readRequestBody(request));
+}
+
+/**
+ * The same for the INVITE that begins a dialog, which also says whether it is a recording session at all.
+ *
+ * `recognised` is the tolerant reading: any sign of SIPREC will do, because most SRCs break one of the two rules of RFC 7866 §6.2.
+ * `conforming` is that section to the letter: `+sip.src` in Contact and `siprec` in Require.
+ */
+export function readFirstOffer(request: SipRequestView): { offer: RsOffer; recognised: boolean; conforming: boolean } {
+  const body = readRequestBody(request);
+  const offer = join(request, body);
+  const contact = request.headers('contact').join(',');
+  const required = hasOption(request, 'require');
+  const conforming = required && /[;>]\s*\+sip\.src(?=[\s;,=>]|$)/i.test(contact);
+  // In or after the angle brackets, and with the spellings of Avaya, BroadWorks, AudioCodes and SipRecClient.
+  const tagged = /;\s*(?:\+sip[.-]src|src)(?=[\s;,=>]|$)/i.test(contact);
+  const recognised = required || tagged || body.metadata !== undefined || hasOption(request, 'supported');
+  const warnings: Warning[] = [...offer.warnings];
+  if (!recognised) warnings.push({ code: 'not_siprec' });
+  else if (body.metadata === undefined) warnings.push({ code: 'metadata_missing' });
+  return { offer: { ...offer, warnings }, recognised, conforming };
+}
+
+function readRequestBody(request: SipRequestView): RsBody {
+  return readRsBody({
+    contentType: request.header('content-type'),
+    contentDisposition: request.header('content-disposition'),
+    contentEncoding: request.header('content-encoding'),
+    content: request.body,
+  });
+}
+
+function join(request: SipRequestView, body: RsBody): RsOffer {
+  const from = request.header('from');
+  const to = request.header('to');
+  const userAgent = request.header('user-agent');
+  const { address, port } = request.source;
+  return {
+    callId: request.callId,
+    ...body,
+    receivedAt: request.receivedAt,
+    ...(from === undefined ? {} : { from }),
+    ...(to === undefined ? {} : { to }),
+    ...(userAgent === undefined ? {} : { userAgent }),
+    source: `${address.includes(':') ? `[${address}]` : address}:${port}`,
+  };
+}
+
+function hasOption(request: SipRequestView, header: string): boolean {
+  return request
+    .headers(header)
+    .flatMap((value) => value.split(','))
+    .some((tag) => tag.trim().toLowerCase() === 'siprec');
+}

@@ -1,0 +1,89 @@
+import { SrsError } from '../core/errors.js';
+import { uuid } from '../core/ids.js';
+import type { Logger } from '../core/logger.js';
+import type { Metrics } from '../core/metrics.js';
+import type { RsOffer } from '../core/model.js';
+import type { Recorder } from '../session/recorder.js';
+import { delayedOffer } from './delayed-offer.js';
+import { RecordingDialog } from './recording-dialog.js';
+import { readFirstOffer } from './rs-offer.js';
+import type { SipDialogControl, SipDialogHandlers, SipHandlers, SipReply, SipRequestView } from './sip-server.js';
+import { capabilities } from './siprec-capabilities.js';
+import { busy, refusal } from './siprec-refusal.js';
+
+export interface SiprecDoorOptions {
+  readonly recorder: Recorder;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+  /** Take only what keeps RFC 7866 §6.2 to the letter. Off by default: most SRCs do not. */
+  readonly strict?: boolean;
+}
+
+/** The SIPREC floor above any `SipServer`: requests become offers, sessions become dialogs. */
+export function createSiprecDoor(options: SiprecDoorOptions): SipHandlers {
+  return {
+    invite: (request, dialog) => invite(request, dialog, options),
+    options: (request) => answerOptions(request, options.recorder),
+  };
+}
+
+type Accepted = { reply: SipReply; session?: SipDialogHandlers };
+
+async function invite(
+  request: SipRequestView,
+  dialog: SipDialogControl,
+  options: SiprecDoorOptions,
+): Promise<Accepted> {
+  const { recorder, metrics, logger } = options;
+  let first: ReturnType<typeof readFirstOffer>;
+  try {
+    first = readFirstOffer(request);
+  } catch (error) {
+    metrics.calls.inc({ outcome: 'rejected' });
+    return refused(request, refusal(error), error, logger);
+  }
+  const { offer, conforming } = first;
+  if (options.strict && !conforming) {
+    metrics.calls.inc({ outcome: 'rejected' });
+    logger.warn({ callId: request.callId, source: offer.source }, 'INVITE refused: not SIPREC by the letter');
+    // RFC 3261 §21.4.15: the extension that is needed stands in Require.
+    return { reply: { status: 421, headers: { Require: 'siprec' } } };
+  }
+  try {
+    const { session, answer } = await recorder.open(withMedia(offer, first.recognised));
+    if (dialog.cancelled.aborted) {
+      await session.end('cancelled');
+      return { reply: { status: 487 } };
+    }
+    const sessionUuid = uuid().replaceAll('-', '');
+    const recording = new RecordingDialog({ session, dialog, first: offer, sessionUuid, metrics, logger });
+    return { reply: recording.accept(request, answer), session: recording };
+  } catch (error) {
+    return refused(request, refusal(error), error, logger);
+  }
+}
+
+/** An INVITE without SDP: SIPREC has two legs, or as many as the metadata names; any other call has one. */
+function withMedia(offer: RsOffer, recognised: boolean): RsOffer {
+  if (offer.media) return offer;
+  const streams = recognised ? Math.max(2, offer.metadata?.streams.length ?? 0) : 1;
+  return { ...offer, media: delayedOffer(streams) };
+}
+
+function refused(request: SipRequestView, reply: SipReply, error: unknown, logger: Logger): Accepted {
+  const { code } = SrsError.from(error);
+  const fields = { callId: request.callId, code, status: reply.status };
+  if (reply.status === 500) logger.error({ ...fields, err: error }, 'INVITE failed');
+  else logger.warn(fields, 'INVITE refused');
+  return { reply };
+}
+
+/** RFC 3261 §11.2: answered as an INVITE would be. SRCs probe with it and fail over on 503. */
+function answerOptions(request: SipRequestView, recorder: Recorder): SipReply {
+  const reply = recorder.accepting ? { status: 200, headers: capabilities() } : busy();
+  const sessionId = request.header('session-id');
+  // Outside a dialog there is no half of ours yet: RFC 7989 §5 lets the nil half stand for it.
+  const remote = /^\s*([0-9a-f]{32})/i.exec(sessionId ?? '')?.[1];
+  if (remote === undefined) return reply;
+  return { ...reply, headers: { ...reply.headers, 'Session-ID': `${'0'.repeat(32)};remote=${remote.toLowerCase()}` } };
+}
