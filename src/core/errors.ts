@@ -37,6 +37,7 @@ export const ERROR_CODES = {
   SRS_STT_UNAVAILABLE: kind('The engine, its binary or its model is not there.'),
   SRS_STT_MODEL: kind('The model file is missing, cut short or not a model.'),
   SRS_STT_CANCELLED: kind('The job was cancelled.'),
+  SRS_STT_SPOOL: kind('The audio of an utterance cannot be queued: the queue is full or the disk refuses.'),
   SRS_STT_VENDOR_UNKNOWN: kind('A vendor name that no provider has.'),
   SRS_LISTENER: kind('A listener could not take an event.', 500, true),
   SRS_DOWNLOAD: kind('A download failed or its checksum is wrong.', 500, true),
