@@ -1,0 +1,62 @@
+/**
+ * The last stretch of one leg's samples, addressed by position on the call clock: sample `p` lies in slot `p mod capacity`.
+ * It knows nothing of what is valid; its owner keeps that book.
+ */
+export class PcmRing {
+  readonly capacity: number;
+  /** The slots; `position & mask` is the slot of a position. */
+  readonly samples: Int16Array;
+  /** The same memory as bytes, for writing to files without a copy. WAV is little-endian, as every machine that runs Node. */
+  readonly bytes: Uint8Array;
+  readonly #mask: number;
+
+  /** @param capacity in samples; a power of two */
+  constructor(capacity: number) {
+    if (capacity < 1 || (capacity & (capacity - 1)) !== 0) throw new RangeError('the capacity must be a power of two');
+    this.capacity = capacity;
+    this.#mask = capacity - 1;
+    this.samples = new Int16Array(capacity);
+    this.bytes = new Uint8Array(this.samples.buffer);
+  }
+
+  /** Decodes `length` bytes of `payload` through a table of 256 samples, straight into place. */
+  decode(position: number, table: Int16Array, payload: Uint8Array, offset: number, length: number): void {
+    const { samples } = this;
+    let slot = position & this.#mask;
+    const toEnd = this.capacity - slot;
+    const first = Math.min(length, toEnd);
+    let at = offset;
+    for (const end = offset + first; at < end; at++, slot++) samples[slot] = table[payload[at] as number] as number;
+    slot = 0;
+    for (const end = offset + length; at < end; at++, slot++) samples[slot] = table[payload[at] as number] as number;
+  }
+
+  /** Zeroes the positions from `from` up to, not including, `to`. */
+  silence(from: number, to: number): void {
+    if (to - from >= this.capacity) {
+      this.samples.fill(0);
+      return;
+    }
+    this.eachPiece(from, to, (slot, length) => this.samples.fill(0, slot, slot + length));
+  }
+
+  /** Calls `visit` with the one or two runs of slots that hold `[from, to)`, and the position of each. */
+  eachPiece(from: number, to: number, visit: (slot: number, length: number, position: number) => void): void {
+    for (let position = from; position < to; ) {
+      const slot = position & this.#mask;
+      const length = Math.min(to - position, this.capacity - slot);
+      visit(slot, length, position);
+      position += length;
+    }
+  }
+
+  /** Copies `[from, to)` into every `stride`-th element of `target`, beginning at `at`: one channel of an interleaved block. */
+  copyInto(target: Int16Array, from: number, to: number, at = 0, stride = 1): void {
+    const { samples } = this;
+    const mask = this.#mask;
+    let index = at;
+    for (let position = from; position < to; position++, index += stride) {
+      target[index] = samples[position & mask] as number;
+    }
+  }
+}

@@ -1,0 +1,179 @@
+import { join } from 'node:path';
+import { WavWriter } from '../audio/wav-writer.js';
+import type { LegTimeline } from './leg-timeline.js';
+
+const SAMPLE_RATE = 8000;
+/** Legs 1 and 2 are the channels of `call.wav`. */
+const CHANNELS = 2;
+/** Frames that are interleaved at a time. One block serves all calls of a thread: it is used up before the call returns. */
+const BLOCK_FRAMES = 8192;
+const block = new Int16Array(BLOCK_FRAMES * CHANNELS);
+const blockBytes = new Uint8Array(block.buffer);
+
+interface LegFile {
+  readonly writer: WavWriter;
+  readonly timeline: LegTimeline;
+  written: number;
+}
+
+/** The files of one call: a mono WAV per leg and a stereo WAV of legs 1 and 2, written from the legs' rings. */
+export class CallFiles {
+  readonly #directory: string;
+  readonly #onError: (error: unknown) => void;
+  readonly #legs = new Map<number, LegFile>();
+  readonly #stereo: WavWriter;
+  #stereoWritten = 0;
+  #failed = false;
+
+  /**
+   * Creates `call.wav`. Throws `SRS_RECORDING_WRITE` when it cannot be created.
+   *
+   * @param onError called once per episode: again only after a round of writes went well
+   */
+  constructor(directory: string, onError: (error: unknown) => void) {
+    this.#directory = directory;
+    this.#onError = onError;
+    this.#stereo = new WavWriter(join(directory, 'call.wav'), { sampleRate: SAMPLE_RATE, channels: CHANNELS });
+    this.#attempt(() => this.#stereo.flush());
+  }
+
+  static nameOf(leg: number): string {
+    return `leg-${leg}.wav`;
+  }
+
+  /** Bytes of all files. */
+  get bytes(): number {
+    let sum = this.#stereo.bytes;
+    for (const { writer } of this.#legs.values()) sum += writer.bytes;
+    return sum;
+  }
+
+  /** Creates the file of a leg. Throws `SRS_RECORDING_WRITE` when it cannot be created. */
+  addLeg(leg: number, timeline: LegTimeline): void {
+    const path = join(this.#directory, CallFiles.nameOf(leg));
+    const writer = new WavWriter(path, { sampleRate: SAMPLE_RATE, channels: 1 });
+    this.#legs.set(leg, { writer, timeline, written: timeline.committed });
+    this.#attempt(() => writer.flush());
+  }
+
+  /** Writes what is committed and makes the headers true. */
+  flush(): void {
+    let well = true;
+    for (const file of this.#legs.values()) {
+      if (!this.#attempt(() => this.#writeLeg(file, file.timeline.committed))) well = false;
+    }
+    if (!this.#attempt(() => this.#writeStereo(this.#commonEnd()))) well = false;
+    if (well) this.#failed = false;
+    this.#updateKept();
+  }
+
+  /** The ring of a leg is about to reuse the slots below `before`: what cannot be written by now is given up. */
+  makeRoom(leg: number, before: number): void {
+    const file = this.#legs.get(leg);
+    if (!file) return;
+    this.#attempt(() => this.#writeLeg(file, file.timeline.committed));
+    file.written = Math.max(file.written, before);
+    if (leg <= CHANNELS && this.#stereoWritten < before) {
+      this.#attempt(() => this.#writeStereo(before));
+      this.#stereoWritten = Math.max(this.#stereoWritten, before);
+    }
+    this.#updateKept();
+  }
+
+  /** Samples of a leg changed, or came to be, where files are already written. */
+  patch(leg: number, from: number, to: number): void {
+    const file = this.#legs.get(leg);
+    if (!file) return;
+    if (from < file.written) {
+      const end = Math.min(to, file.written);
+      this.#attempt(() => writeRing(file.writer, file.timeline, from, end));
+    }
+    if (leg <= CHANNELS && from < this.#stereoWritten) {
+      const end = Math.min(to, this.#stereoWritten);
+      this.#attempt(() => this.#patchStereo(leg, file.timeline, from, end));
+    }
+  }
+
+  /** Writes the rest, makes every file `end` samples long and closes them. */
+  finish(end: number): void {
+    for (const file of this.#legs.values()) {
+      this.#attempt(() => this.#writeLeg(file, Math.min(end, file.timeline.committed)));
+      this.#attempt(() => file.writer.finish(end));
+    }
+    this.#attempt(() => this.#writeStereo(this.#legs.size > 0 ? end : 0));
+    this.#attempt(() => this.#stereo.finish(end));
+  }
+
+  #writeLeg(file: LegFile, end: number): void {
+    if (end <= file.written) return;
+    writeRing(file.writer, file.timeline, file.written, end);
+    file.written = end;
+    file.writer.flush();
+  }
+
+  #writeStereo(end: number): void {
+    if (end <= this.#stereoWritten) return;
+    while (this.#stereoWritten < end) {
+      const from = this.#stereoWritten;
+      const to = Math.min(end, from + BLOCK_FRAMES);
+      block.fill(0, 0, (to - from) * CHANNELS);
+      for (let leg = 1; leg <= CHANNELS; leg++) {
+        const timeline = this.#legs.get(leg)?.timeline;
+        if (timeline) copyChannel(timeline, leg, from, to);
+      }
+      this.#stereo.write(from, blockBytes, 0, (to - from) * CHANNELS * 2);
+      this.#stereoWritten = to;
+    }
+    this.#stereo.flush();
+  }
+
+  #patchStereo(leg: number, timeline: LegTimeline, start: number, end: number): void {
+    for (let from = start; from < end; from += BLOCK_FRAMES) {
+      const to = Math.min(end, from + BLOCK_FRAMES);
+      const bytes = (to - from) * CHANNELS * 2;
+      blockBytes.fill(0, 0, bytes);
+      this.#stereo.read(from, blockBytes, 0, bytes);
+      copyChannel(timeline, leg, from, to);
+      this.#stereo.write(from, blockBytes, 0, bytes);
+    }
+  }
+
+  /** How far both channels are committed; a channel without a leg waits for nobody. */
+  #commonEnd(): number {
+    let end = Number.POSITIVE_INFINITY;
+    for (let leg = 1; leg <= CHANNELS; leg++) {
+      const timeline = this.#legs.get(leg)?.timeline;
+      if (timeline) end = Math.min(end, timeline.committed);
+    }
+    return Number.isFinite(end) ? end : 0;
+  }
+
+  #updateKept(): void {
+    for (const [leg, file] of this.#legs) {
+      file.timeline.kept = leg <= CHANNELS ? Math.min(file.written, this.#stereoWritten) : file.written;
+    }
+  }
+
+  #attempt(write: () => void): boolean {
+    try {
+      write();
+      return true;
+    } catch (error) {
+      if (!this.#failed) this.#onError(error);
+      this.#failed = true;
+      return false;
+    }
+  }
+}
+
+function writeRing(writer: WavWriter, timeline: LegTimeline, from: number, to: number): void {
+  const { ring } = timeline;
+  ring.eachPiece(from, to, (slot, length, position) => writer.write(position, ring.bytes, slot * 2, length * 2));
+}
+
+/** Puts the part of `[from, to)` that the ring holds into one channel of the block, whose first frame is `from`. */
+function copyChannel(timeline: LegTimeline, leg: number, from: number, to: number): void {
+  const start = Math.max(from, timeline.head - timeline.ring.capacity, 0);
+  const end = Math.min(to, timeline.head);
+  if (start < end) timeline.ring.copyInto(block, start, end, (start - from) * CHANNELS + leg - 1, CHANNELS);
+}

@@ -1,0 +1,268 @@
+import type { VoiceActivityEngine } from '../audio/voice-activity.js';
+import { SrsError } from '../core/errors.js';
+import { MediaCounters } from './media-counters.js';
+import { openPacketSource, type PacketSource } from './packet-source.js';
+import { RecordedCall } from './recorded-call.js';
+import type { RecordedLeg } from './recorded-leg.js';
+import {
+  type RequestEnvelope,
+  sharedClock,
+  type WireError,
+  type WorkerMessage,
+  type WorkerSettings,
+} from './worker-protocol.js';
+
+/** Files are written and headers made true this often, each call at its own phase. */
+const FLUSH_MS = 900;
+const COUNTERS_MS = 1000;
+/** Turns without a tick that a backlog may take at most. */
+const MAX_BACKLOG_TURNS = 16;
+
+export interface MainPort {
+  post(message: WorkerMessage, transfer?: ArrayBuffer[]): void;
+  close(): void;
+}
+
+interface OpenLeg {
+  readonly recorded: RecordedLeg;
+  sources: PacketSource[];
+}
+
+interface OpenCall {
+  readonly call: number;
+  readonly recorded: RecordedCall;
+  readonly legs: Map<number, OpenLeg>;
+  finishing: { readonly id: number; readonly at: number; readonly due: number } | undefined;
+}
+
+/**
+ * The event loop of a media worker. While calls are open it sleeps in `Atomics.wait` between ticks and lets libuv drain all sockets in one
+ * turn: measured, half the cost of waking for every packet. A message from the main thread ends the sleep. Without calls it blocks in
+ * the event loop and costs nothing.
+ */
+export class MediaLoop {
+  readonly #settings: WorkerSettings;
+  readonly #voice: VoiceActivityEngine;
+  readonly #port: MainPort;
+  readonly #control: Int32Array;
+  readonly #calls = new Map<number, OpenCall>();
+  readonly #counters = new MediaCounters();
+  readonly #flushTicks: number;
+  #seen = 0;
+  #scheduled = false;
+  #nextTick = 0;
+  #ticks = 0;
+  #backlogTurns = 0;
+  #countersAt = 0;
+  #faultAt = Number.NEGATIVE_INFINITY;
+
+  constructor(settings: WorkerSettings, voice: VoiceActivityEngine, port: MainPort) {
+    this.#settings = settings;
+    this.#voice = voice;
+    this.#port = port;
+    this.#control = new Int32Array(settings.control);
+    this.#flushTicks = Math.max(1, Math.floor(FLUSH_MS / settings.tickMs));
+  }
+
+  /** Serves one request of the main thread; always answers. */
+  async handle(request: RequestEnvelope): Promise<void> {
+    try {
+      await this.#serve(request);
+      if (request.kind !== 'finish') this.#port.post({ kind: 'reply', id: request.id });
+      if (request.kind === 'stop') this.#port.close();
+    } catch (error) {
+      this.#port.post({ kind: 'reply', id: request.id, error: wireError(error) });
+    }
+  }
+
+  async #serve(request: RequestEnvelope): Promise<void> {
+    switch (request.kind) {
+      case 'open-call':
+        this.#openCall(request.call, request.directory, request.utterances);
+        return;
+      case 'open-leg':
+        await this.#openLeg(this.#call(request.call), request);
+        return;
+      case 'update-leg':
+        this.#leg(request.call, request.leg).recorded.update(request);
+        return;
+      case 'close-leg': {
+        const leg = this.#leg(request.call, request.leg);
+        leg.recorded.close();
+        await closeSources(leg);
+        return;
+      }
+      case 'finish': {
+        const call = this.#call(request.call);
+        call.finishing ??= { id: request.id, at: request.at, due: sharedClock() + this.#settings.tailMs };
+        return;
+      }
+      case 'stop':
+        for (const call of this.#calls.values()) await this.#drop(call);
+        return;
+    }
+  }
+
+  #openCall(call: number, directory: string, utterances: boolean): void {
+    const recorded = new RecordedCall(
+      {
+        directory,
+        utterance: this.#settings.utterance,
+        counters: this.#counters,
+        clock: sharedClock,
+        epoch: () => Date.now(),
+        ...(utterances ? { voice: this.#voice } : {}),
+      },
+      {
+        utterance: ({ samples, ...cut }) => {
+          const buffer = samples.buffer as ArrayBuffer;
+          this.#port.post({ kind: 'utterance', call, ...cut, samples: buffer }, [buffer]);
+        },
+        firstPacket: (leg, atMs) => this.#port.post({ kind: 'first-packet', call, leg, atMs }),
+        writeFailed: (message) => this.#port.post({ kind: 'write-failed', call, message }),
+      },
+    );
+    this.#calls.set(call, { call, recorded, legs: new Map(), finishing: undefined });
+    this.#schedule();
+  }
+
+  async #openLeg(call: OpenCall, request: RequestEnvelope & { kind: 'open-leg' }): Promise<void> {
+    const { bindAddress } = this.#settings;
+    let recorded: RecordedLeg | undefined;
+    const receive = (bytes: Uint8Array, address: string, port: number): void => {
+      try {
+        recorded?.receive(bytes, address, port);
+      } catch (error) {
+        // One datagram must not end the thread of 450 calls.
+        recorded?.poisoned();
+        this.#fault(error);
+      }
+    };
+    const sources = [await openPacketSource(bindAddress, request.port, receive)];
+    try {
+      // RTCP is drained so that its socket never fills; what it says is not needed yet.
+      sources.push(await openPacketSource(bindAddress, request.port + 1, () => {}));
+      recorded = call.recorded.addLeg(request.leg, request.formats, request.active);
+    } catch (error) {
+      await Promise.all(sources.map((source) => source.close()));
+      throw error;
+    }
+    call.legs.set(request.leg, { recorded, sources });
+  }
+
+  #call(call: number): OpenCall {
+    const found = this.#calls.get(call);
+    if (!found || found.finishing) throw new SrsError('SRS_MEDIA_WORKER', 'The call is not open in this media worker.');
+    return found;
+  }
+
+  #leg(call: number, leg: number): OpenLeg {
+    const found = this.#call(call).legs.get(leg);
+    if (!found) throw new SrsError('SRS_MEDIA_WORKER', `Leg ${leg} is not open in this call.`);
+    return found;
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    this.#nextTick = sharedClock() + this.#settings.tickMs;
+    setImmediate(() => this.#turn());
+  }
+
+  /** Runs in the check phase: libuv has just polled, so every socket was read, up to 32 packets each. */
+  #turn(): void {
+    const backlog = this.#takeBacklog() && ++this.#backlogTurns < MAX_BACKLOG_TURNS;
+    if (!backlog) {
+      this.#backlogTurns = 0;
+      const now = sharedClock();
+      if (now >= this.#nextTick) {
+        this.#nextTick = Math.max(this.#nextTick + this.#settings.tickMs, now + this.#settings.tickMs / 2);
+        this.#tick(now);
+      }
+    }
+    if (this.#calls.size === 0) {
+      this.#reportCounters();
+      this.#scheduled = false;
+      return;
+    }
+    // A message that came after the last poll has raised the counter: then there is no time to sleep.
+    if (!backlog && Atomics.load(this.#control, 0) === this.#seen) {
+      Atomics.wait(this.#control, 0, this.#seen, Math.max(0, this.#nextTick - sharedClock()));
+    }
+    this.#seen = Atomics.load(this.#control, 0);
+    setImmediate(() => this.#turn());
+  }
+
+  #takeBacklog(): boolean {
+    let backlog = false;
+    for (const call of this.#calls.values()) {
+      for (const leg of call.legs.values()) if (leg.recorded.takeBacklog()) backlog = true;
+    }
+    return backlog;
+  }
+
+  #tick(now: number): void {
+    this.#ticks++;
+    for (const call of this.#calls.values()) {
+      try {
+        call.recorded.tick(now, (this.#ticks + call.call) % this.#flushTicks === 0);
+      } catch (error) {
+        this.#fault(error);
+      }
+      if (call.finishing && now >= call.finishing.due) this.#complete(call, call.finishing.id, call.finishing.at);
+    }
+    if (now - this.#countersAt >= COUNTERS_MS) {
+      this.#countersAt = now;
+      this.#reportCounters();
+    }
+  }
+
+  #complete(call: OpenCall, id: number, at: number): void {
+    this.#calls.delete(call.call);
+    const closed = [...call.legs.values()].map(closeSources);
+    let reply: WorkerMessage;
+    try {
+      reply = { kind: 'reply', id, result: call.recorded.finish(at) };
+    } catch (error) {
+      call.recorded.close();
+      reply = { kind: 'reply', id, error: wireError(error) };
+    }
+    this.#reportCounters();
+    // The ports are free before the main thread hears that they are.
+    void Promise.all(closed).then(() => this.#port.post(reply));
+  }
+
+  async #drop(call: OpenCall): Promise<void> {
+    this.#calls.delete(call.call);
+    await Promise.all([...call.legs.values()].map(closeSources));
+    call.recorded.finish(sharedClock());
+  }
+
+  #reportCounters(): void {
+    const delta = this.#counters.take();
+    if (delta) this.#port.post({ kind: 'counters', delta });
+  }
+
+  /** At most one a second, so that a flood of bad packets is not a flood of messages. */
+  #fault(error: unknown): void {
+    const now = sharedClock();
+    if (now - this.#faultAt < 1000) return;
+    this.#faultAt = now;
+    this.#port.post({
+      kind: 'fault',
+      message: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    });
+  }
+}
+
+async function closeSources(leg: OpenLeg): Promise<void> {
+  const { sources } = leg;
+  leg.sources = [];
+  await Promise.all(sources.map((source) => source.close()));
+}
+
+function wireError(error: unknown): WireError {
+  const { code, message } = SrsError.from(error);
+  const systemCode = error instanceof Error && 'code' in error ? String(error.code) : undefined;
+  return { code, message, ...(systemCode ? { systemCode } : {}) };
+}

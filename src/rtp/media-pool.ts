@@ -1,0 +1,224 @@
+import { availableParallelism } from 'node:os';
+import type { UtteranceCutterOptions } from '../audio/utterance-cutter.js';
+import type { Clock } from '../core/clock.js';
+import { SrsError } from '../core/errors.js';
+import type { Logger } from '../core/logger.js';
+import { type Metrics, RTP_DROP_REASONS } from '../core/metrics.js';
+import type { CutReason } from '../core/model.js';
+import type { MediaCountersDelta } from './media-counters.js';
+import type { MediaCall, MediaCallEvents, MediaCallOptions, MediaCallResult, MediaPlane } from './media-plane.js';
+import { PortPool } from './port-pool.js';
+import { ThreadCall } from './thread-call.js';
+import { WorkerHandle } from './worker-handle.js';
+import type { WorkerMessage } from './worker-protocol.js';
+
+/** libuv polls at most 1024 events a turn, and goes round without timers when it gets that many: 450 calls are 900 RTP sockets. */
+const MAX_CALLS_PER_WORKER = 450;
+/** A worker that dies sooner after its start than this is not replaced at once. */
+const RESTART_MS = 1000;
+const SAMPLE_RATE = 8000;
+
+export interface MediaThreadsOptions {
+  /** Address that the RTP sockets bind to. */
+  readonly bindAddress: string;
+  readonly portMin: number;
+  readonly portMax: number;
+  /** Threads; default one per core. Each takes 450 calls. */
+  readonly workers?: number;
+  /** How often a worker drains its sockets; 20 to 500. Default 100. */
+  readonly tickMs?: number;
+  /** How long a port rests after its stream ended. Default 5000. */
+  readonly quarantineMs?: number;
+  /** How long a finished call waits for late packets. Default 200. */
+  readonly tailMs?: number;
+  readonly utterance?: Partial<Omit<UtteranceCutterOptions, 'sampleRate'>>;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly clock?: Clock;
+}
+
+/** The media plane in worker threads. */
+export class MediaThreads implements MediaPlane {
+  readonly #options: MediaThreadsOptions;
+  readonly #ports: PortPool;
+  readonly #calls = new Map<number, ThreadCall>();
+  readonly #timers = new Set<NodeJS.Timeout>();
+  #workers: WorkerHandle[] = [];
+  #nextCall = 1;
+  #starting: Promise<void> | undefined;
+  #stopping: Promise<void> | undefined;
+
+  constructor(options: MediaThreadsOptions) {
+    this.#options = options;
+    this.#ports = new PortPool({
+      portMin: options.portMin,
+      portMax: options.portMax,
+      quarantineMs: options.quarantineMs ?? 5000,
+      ...(options.clock ? { clock: options.clock } : {}),
+    });
+  }
+
+  get load(): { readonly calls: number; readonly ports: number } {
+    return { calls: this.#calls.size, ports: this.#ports.held };
+  }
+
+  /** The threads that are there now, for health checks and tests. */
+  get workers(): readonly WorkerHandle[] {
+    return this.#workers;
+  }
+
+  start(): Promise<void> {
+    this.#starting ??= (async () => {
+      const count = Math.max(1, this.#options.workers ?? availableParallelism());
+      await Promise.all(Array.from({ length: count }, () => this.#startWorker().ready));
+    })();
+    return this.#starting;
+  }
+
+  async openCall(options: MediaCallOptions, events: MediaCallEvents): Promise<MediaCall> {
+    await this.start();
+    if (this.#stopping) throw new SrsError('SRS_MEDIA_WORKER', 'The media plane is stopping.');
+    const worker = this.#leastLoaded();
+    const number = this.#nextCall++;
+    const call = new ThreadCall({
+      number,
+      call: options,
+      events,
+      worker,
+      ports: this.#ports,
+      onPorts: () => this.#options.metrics.portsInUse.set(this.#ports.held),
+    });
+    worker.calls++;
+    this.#calls.set(number, call);
+    try {
+      await worker.request({
+        kind: 'open-call',
+        call: number,
+        directory: options.directory,
+        utterances: options.utterances,
+      });
+    } catch (error) {
+      this.#forget(number, call);
+      throw error;
+    }
+    return {
+      openLeg: (leg) => call.openLeg(leg),
+      updateLeg: (leg, change) => call.updateLeg(leg, change),
+      closeLeg: (leg) => call.closeLeg(leg),
+      finish: () => this.#finish(number, call),
+    };
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= (async () => {
+      await this.#starting?.catch(() => {});
+      for (const timer of this.#timers) clearTimeout(timer);
+      this.#timers.clear();
+      await Promise.all([...this.#calls].map(([number, call]) => this.#finish(number, call)));
+      await Promise.all(this.#workers.map((worker) => worker.stop()));
+    })();
+    return this.#stopping;
+  }
+
+  async #finish(number: number, call: ThreadCall): Promise<MediaCallResult> {
+    const result = await call.finish();
+    this.#forget(number, call);
+    return result;
+  }
+
+  #forget(number: number, call: ThreadCall): void {
+    if (this.#calls.delete(number)) call.worker.calls--;
+  }
+
+  #leastLoaded(): WorkerHandle {
+    let best: WorkerHandle | undefined;
+    for (const worker of this.#workers) {
+      if (!worker.alive || worker.calls >= MAX_CALLS_PER_WORKER) continue;
+      if (!best || worker.calls < best.calls) best = worker;
+    }
+    if (!best) throw new SrsError('SRS_MEDIA_WORKER', 'No media worker can take another call.');
+    return best;
+  }
+
+  #startWorker(): WorkerHandle {
+    const { bindAddress, tickMs = 100, tailMs = 200, utterance = {} } = this.#options;
+    const startedAt = performance.now();
+    const worker = new WorkerHandle(
+      { bindAddress, tickMs, tailMs, utterance: { ...utterance, sampleRate: SAMPLE_RATE } },
+      {
+        message: (message) => this.#onMessage(message),
+        ended: (error) => this.#onEnded(worker, error, performance.now() - startedAt),
+      },
+    );
+    this.#workers.push(worker);
+    return worker;
+  }
+
+  #onEnded(worker: WorkerHandle, error: Error | undefined, livedMs: number): void {
+    this.#workers = this.#workers.filter((other) => other !== worker);
+    if (error === undefined) return;
+    const calls = [...this.#calls.values()].filter((call) => call.worker === worker);
+    this.#options.logger.error({ err: error, calls: calls.length }, 'a media worker died');
+    for (const call of calls) {
+      this.#options.metrics.recordingErrors.inc();
+      this.#tell(() => call.events.writeFailed('The media worker of this call ended.'));
+    }
+    if (this.#stopping) return;
+    const timer = setTimeout(
+      () => {
+        this.#timers.delete(timer);
+        this.#startWorker().ready.catch(() => {});
+      },
+      Math.max(0, RESTART_MS - livedMs),
+    );
+    this.#timers.add(timer);
+  }
+
+  #onMessage(message: Exclude<WorkerMessage, { kind: 'reply' | 'ready' }>): void {
+    switch (message.kind) {
+      case 'counters':
+        this.#count(message.delta);
+        return;
+      case 'fault':
+        this.#options.logger.error({ fault: message.message }, 'a media worker survived a fault');
+        return;
+      case 'utterance': {
+        const { kind: _kind, call, samples, ...cut } = message;
+        this.#tell(() =>
+          this.#calls
+            .get(call)
+            ?.events.utterance({ ...cut, samples: new Int16Array(samples), sampleRate: SAMPLE_RATE }),
+        );
+        return;
+      }
+      case 'first-packet':
+        this.#tell(() => this.#calls.get(message.call)?.events.firstPacket?.(message.leg, message.atMs));
+        return;
+      case 'write-failed':
+        this.#tell(() => this.#calls.get(message.call)?.events.writeFailed(message.message));
+        return;
+      default:
+        message satisfies never;
+    }
+  }
+
+  #count(delta: MediaCountersDelta): void {
+    const { metrics } = this.#options;
+    metrics.rtpPackets.inc(delta.packets);
+    metrics.rtpBytes.inc(delta.bytes);
+    metrics.rtpLost.inc(delta.lost);
+    metrics.recordingErrors.inc(delta.recordingErrors);
+    for (const reason of RTP_DROP_REASONS) metrics.rtpDropped.inc({ reason }, delta.dropped[reason]);
+    for (const reason of Object.keys(delta.utterances) as CutReason[]) {
+      metrics.utterances.inc({ reason }, delta.utterances[reason]);
+    }
+  }
+
+  #tell(call: () => void): void {
+    try {
+      call();
+    } catch (error) {
+      this.#options.logger.error({ err: error }, 'a media event handler threw');
+    }
+  }
+}

@@ -1,0 +1,197 @@
+import { type Cut, UtteranceCutter, type UtteranceCutterOptions } from '../audio/utterance-cutter.js';
+import type { VoiceActivity, VoiceActivityEngine } from '../audio/voice-activity.js';
+import { SrsError } from '../core/errors.js';
+import type { CutReason, MediaFormat } from '../core/model.js';
+import { CallFiles } from './call-files.js';
+import { SAMPLES_PER_MS, type TimelineHooks } from './leg-timeline.js';
+import type { MediaCounters } from './media-counters.js';
+import type { MediaCallResult } from './media-plane.js';
+import { RecordedLeg } from './recorded-leg.js';
+
+/** A first packet within this time after the first leg opened is the beginning of the recording; without one, the opening is. */
+const FIRST_PACKET_MS = 500;
+/** The call ends with its newest audio when that is this near to its end by the clock. */
+const SAME_END_MS = 300;
+/** A leg that joins later begins this much before the present: its first packets were spoken before they came. */
+const JOIN_BEFORE_SAMPLES = 1600;
+
+/** A cut utterance as it leaves the worker. */
+export interface UtteranceCut {
+  readonly leg: number;
+  readonly number: number;
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly reason: CutReason;
+  readonly samples: Int16Array;
+  readonly endedAt: number;
+}
+
+export interface RecordedCallOptions {
+  readonly directory: string;
+  /** Absent when speech is not to be cut. */
+  readonly voice?: VoiceActivityEngine;
+  readonly utterance: Partial<UtteranceCutterOptions>;
+  readonly counters: MediaCounters;
+  /** Monotonic ms. */
+  readonly clock: () => number;
+  /** Epoch ms. */
+  readonly epoch: () => number;
+}
+
+export interface RecordedCallEvents {
+  utterance(cut: UtteranceCut): void;
+  firstPacket(leg: number, atMs: number): void;
+  writeFailed(message: string): void;
+}
+
+/** The media of one recording session in its worker: its legs on one clock, and their files. Knows no sockets. */
+export class RecordedCall {
+  readonly #options: RecordedCallOptions;
+  readonly #events: RecordedCallEvents;
+  readonly #files: CallFiles;
+  readonly #legs = new Map<number, RecordedLeg>();
+  readonly #detectors: VoiceActivity[] = [];
+  readonly #heard = new Set<number>();
+  #openedAt: number | undefined;
+  /** Monotonic ms of the first sample, and the same instant as epoch ms. */
+  #zero: number | undefined;
+  #startedAt = 0;
+
+  /** Creates `call.wav`. Throws `SRS_RECORDING_WRITE`. */
+  constructor(options: RecordedCallOptions, events: RecordedCallEvents) {
+    this.#options = options;
+    this.#events = events;
+    this.#files = new CallFiles(options.directory, (error) => {
+      options.counters.recordingErrors++;
+      events.writeFailed(SrsError.from(error).message);
+    });
+  }
+
+  /** Adds a leg and creates its file. Throws `SRS_RECORDING_WRITE`; then the leg is not there. */
+  addLeg(leg: number, formats: readonly MediaFormat[], active: boolean): RecordedLeg {
+    if (this.#legs.has(leg)) throw new SrsError('SRS_INTERNAL', `Leg ${leg} is open already.`);
+    this.#openedAt ??= this.#options.clock();
+    const origin = this.#zero === undefined ? 0 : Math.max(0, this.#wall() - JOIN_BEFORE_SAMPLES);
+    const cutter = this.#cutter(leg, origin);
+    const hooks: TimelineHooks = {
+      committed: (from, to) => this.#committed(recorded, from, to),
+      changed: (from, to) => this.#files.patch(leg, from, to),
+      makeRoom: (before) => this.#files.makeRoom(leg, before),
+      wall: () => this.#wall(),
+    };
+    const recorded = new RecordedLeg({
+      leg,
+      formats,
+      active,
+      origin,
+      counters: this.#options.counters,
+      hooks,
+      ...(cutter ? { cutter } : {}),
+    });
+    this.#files.addLeg(leg, recorded.timeline);
+    this.#legs.set(leg, recorded);
+    return recorded;
+  }
+
+  leg(leg: number): RecordedLeg | undefined {
+    return this.#legs.get(leg);
+  }
+
+  /** One tick of the loop, after the sockets were drained. @param now monotonic ms */
+  tick(now: number, flush: boolean): void {
+    if (this.#zero === undefined && !this.#findZero(now, false)) return;
+    const wall = this.#wall(now);
+    for (const leg of this.#legs.values()) {
+      leg.tick(wall);
+      this.#reportFirstPacket(leg);
+    }
+    if (flush) this.#files.flush();
+  }
+
+  /** Writes everything, cuts what is being said, finishes the files. @param endedAt monotonic ms at which the end was asked for */
+  finish(endedAt: number): MediaCallResult {
+    const now = this.#options.clock();
+    if (this.#zero === undefined) this.#findZero(now, true);
+    const zero = this.#zero ?? endedAt;
+    let newest = 0;
+    for (const leg of this.#legs.values()) {
+      leg.timeline.settle(this.#wall(now), true);
+      this.#reportFirstPacket(leg);
+      newest = Math.max(newest, leg.timeline.newestEnd);
+    }
+    const wallEnd = this.#legs.size === 0 ? 0 : Math.max(0, Math.round((endedAt - zero) * SAMPLES_PER_MS));
+    const end = newest >= wallEnd - SAME_END_MS * SAMPLES_PER_MS ? newest : wallEnd;
+    for (const leg of this.#legs.values()) {
+      leg.timeline.commitTo(end);
+      leg.cutter?.flush('end');
+    }
+    this.#files.finish(end);
+    this.close();
+    return {
+      startedAt: this.#startedAt,
+      durationMs: end / SAMPLES_PER_MS,
+      legs: [...this.#legs.values()].map((leg) => leg.statistics(CallFiles.nameOf(leg.leg))),
+      bytes: this.#files.bytes,
+    };
+  }
+
+  /** Frees the voice detectors. Idempotent. */
+  close(): void {
+    for (const detector of this.#detectors.splice(0)) detector.close();
+  }
+
+  #wall(now = this.#options.clock()): number {
+    return Math.round((now - (this.#zero ?? 0)) * SAMPLES_PER_MS);
+  }
+
+  /**
+   * Sets the beginning of the call clock. First packets are taken to end now, whichever leg has most of them beginning at zero, so that legs
+   * that start together stay together.
+   */
+  #findZero(now: number, force: boolean): boolean {
+    const opened = this.#openedAt ?? now;
+    let waiting = 0;
+    for (const leg of this.#legs.values()) waiting = Math.max(waiting, leg.timeline.waitingSamples);
+    if (waiting > 0) this.#zero = now - waiting / SAMPLES_PER_MS;
+    else if (force || now - opened >= FIRST_PACKET_MS) this.#zero = opened;
+    if (this.#zero === undefined) return false;
+    this.#startedAt = this.#options.epoch() - (now - this.#zero);
+    return true;
+  }
+
+  #cutter(leg: number, origin: number): UtteranceCutter | undefined {
+    const { voice, utterance } = this.#options;
+    if (!voice) return undefined;
+    const detector = voice.detector();
+    this.#detectors.push(detector);
+    let number = 0;
+    const emit = (cut: Cut): void => {
+      number++;
+      this.#options.counters.utterances[cut.reason]++;
+      const endMs = cut.end / SAMPLES_PER_MS;
+      this.#events.utterance({
+        leg,
+        number,
+        startMs: cut.start / SAMPLES_PER_MS,
+        endMs,
+        reason: cut.reason,
+        samples: cut.samples,
+        endedAt: Math.min(this.#options.epoch(), this.#startedAt + endMs),
+      });
+    };
+    return new UtteranceCutter(utterance, (frame) => detector.isSpeech(frame), emit, origin);
+  }
+
+  #committed(leg: RecordedLeg, from: number, to: number): void {
+    const { cutter, timeline } = leg;
+    if (cutter) timeline.ring.eachPiece(from, to, (slot, length) => cutter.push(timeline.ring.samples, slot, length));
+    // The stereo file may have gone ahead of this leg: then its channel is filled in now.
+    this.#files.patch(leg.leg, from, to);
+  }
+
+  #reportFirstPacket(leg: RecordedLeg): void {
+    if (leg.timeline.firstStart < 0 || this.#heard.has(leg.leg)) return;
+    this.#heard.add(leg.leg);
+    this.#events.firstPacket(leg.leg, leg.timeline.firstStart / SAMPLES_PER_MS);
+  }
+}

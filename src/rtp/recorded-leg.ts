@@ -1,0 +1,186 @@
+import type { UtteranceCutter } from '../audio/utterance-cutter.js';
+import type { RtpDropReason } from '../core/metrics.js';
+import type { MediaFormat } from '../core/model.js';
+import { LegTimeline, SAMPLES_PER_MS, type TimelineHooks } from './leg-timeline.js';
+import { type MediaCounters, noDrops } from './media-counters.js';
+import type { LegStatistics } from './media-plane.js';
+import { type PayloadTable, payloadTable } from './payload-table.js';
+import { emptyRtpHeader, isRtcp, parseRtp } from './rtp-packet.js';
+import { SequenceTracker } from './sequence.js';
+import { SourceLatch } from './source-latch.js';
+
+/** libuv reads at most 32 packets of a socket per turn: that many mean that more are waiting. */
+const READS_PER_TURN = 32;
+/** Distinct SSRCs are counted up to this. */
+const MAX_SOURCES = 1000;
+/** A former SSRC is taken back only when the present one has been silent for so many ticks, so that two senders on one port do not flap. */
+const FORMER_SOURCE_TICKS = 2;
+
+export interface RecordedLegOptions {
+  readonly leg: number;
+  readonly formats: readonly MediaFormat[];
+  readonly active: boolean;
+  /** Position of the first sample. */
+  readonly origin: number;
+  readonly counters: MediaCounters;
+  readonly hooks: TimelineHooks;
+  /** Makes the cutter when speech is to be cut. */
+  readonly cutter?: UtteranceCutter;
+}
+
+const header = emptyRtpHeader();
+
+/** One leg in its worker: datagrams in, samples on the timeline, figures. Knows no sockets and no files. */
+export class RecordedLeg {
+  readonly leg: number;
+  readonly timeline: LegTimeline;
+  readonly cutter: UtteranceCutter | undefined;
+  readonly #counters: MediaCounters;
+  readonly #latch = new SourceLatch();
+  readonly #dropped = noDrops();
+  readonly #sources = new Set<number>();
+  #table: PayloadTable;
+  #active: boolean;
+  #ssrc = -1;
+  #formerSsrc = -1;
+  #silentTicks = 0;
+  #sequence = new SequenceTracker();
+  #lostBefore = 0;
+  #lostReported = 0;
+  #packets = 0;
+  #bytes = 0;
+  #turnPackets = 0;
+
+  constructor(options: RecordedLegOptions) {
+    this.leg = options.leg;
+    this.#counters = options.counters;
+    this.#table = payloadTable(options.formats);
+    this.#active = options.active;
+    this.cutter = options.cutter;
+    this.timeline = new LegTimeline(options.hooks, options.origin);
+  }
+
+  get active(): boolean {
+    return this.#active;
+  }
+
+  /** Whether the socket has more than it could hand over in this turn. Asking begins the next turn. */
+  takeBacklog(): boolean {
+    const more = this.#turnPackets >= READS_PER_TURN;
+    this.#turnPackets = 0;
+    return more;
+  }
+
+  /** A datagram of the RTP port. Never throws for what a sender can put into it. */
+  receive(bytes: Uint8Array, address: string, port: number): void {
+    this.#turnPackets++;
+    this.#packets++;
+    this.#bytes += bytes.length;
+    this.#counters.packets++;
+    this.#counters.bytes += bytes.length;
+    const fault = this.#take(bytes, address, port);
+    if (fault) this.#drop(fault);
+  }
+
+  /** A datagram that nobody could read, by an exception of ours. */
+  poisoned(): void {
+    this.#drop('malformed');
+  }
+
+  update(change: { readonly formats?: readonly MediaFormat[]; readonly active?: boolean }): void {
+    if (change.formats) this.#table = payloadTable(change.formats);
+    this.#latch.reopen();
+    if (change.active === undefined || change.active === this.#active) return;
+    this.#active = change.active;
+    // What is sent while on hold is not heard, so the numbering begins anew after it.
+    this.#endSource();
+    this.#ssrc = -1;
+    this.timeline.newSource();
+    if (!change.active) this.silence('hold');
+  }
+
+  /** Commits what is there and ends the utterance in progress. */
+  silence(reason: 'hold' | 'end'): void {
+    this.timeline.commitTo(this.timeline.newestEnd);
+    this.cutter?.flush(reason);
+  }
+
+  /** The leg hears no more; its file goes on as silence. */
+  close(): void {
+    this.#active = false;
+    this.silence('end');
+  }
+
+  tick(wall: number): void {
+    this.#silentTicks++;
+    this.#latch.tick();
+    this.timeline.settle(wall);
+    this.timeline.tick(wall, this.#active);
+    this.#reportLost();
+  }
+
+  statistics(file: string): LegStatistics {
+    this.#endSource();
+    this.#reportLost();
+    const { firstStart } = this.timeline;
+    return {
+      leg: this.leg,
+      packets: this.#packets,
+      bytes: this.#bytes,
+      lost: this.#lostBefore,
+      dropped: { ...this.#dropped },
+      sources: this.#sources.size,
+      ...(firstStart >= 0 ? { firstPacketMs: firstStart / SAMPLES_PER_MS } : {}),
+      file,
+    };
+  }
+
+  #take(bytes: Uint8Array, address: string, port: number): RtpDropReason | undefined {
+    if (!this.#active) return 'inactive';
+    if (isRtcp(bytes)) return undefined;
+    if (!parseRtp(bytes, header)) return 'malformed';
+    const { ssrc, sequence, timestamp, payloadOffset, payloadLength } = header;
+    const table = this.#table[header.payloadType];
+    if (table === undefined) return 'unknown_payload';
+    const same = ssrc === this.#ssrc;
+    if (!same && table === 'ignored') return undefined;
+    if (!this.#latch.accepts(address, port, same)) return 'stranger';
+    if (!same) {
+      if (ssrc === this.#formerSsrc && this.#silentTicks < FORMER_SOURCE_TICKS) return 'stranger';
+      this.#follow(ssrc);
+    }
+    if (!this.#sequence.accept(sequence)) return 'duplicate';
+    this.#silentTicks = 0;
+    if (table === 'ignored' || payloadLength === 0) return undefined;
+    const placement = this.timeline.packet(timestamp, table, bytes, payloadOffset, payloadLength);
+    return placement === 'late' ? 'late' : undefined;
+  }
+
+  #follow(ssrc: number): void {
+    if (this.#ssrc >= 0) {
+      this.#endSource();
+      this.timeline.newSource();
+    }
+    this.#formerSsrc = this.#ssrc;
+    this.#ssrc = ssrc;
+    if (this.#sources.size < MAX_SOURCES) this.#sources.add(ssrc);
+  }
+
+  #endSource(): void {
+    this.#lostBefore += this.#sequence.finish();
+    this.#sequence = new SequenceTracker();
+  }
+
+  /** A counter cannot fall: packets that came after they were given up are set off against the next losses. */
+  #reportLost(): void {
+    const lost = this.#lostBefore + this.#sequence.lost;
+    if (lost <= this.#lostReported) return;
+    this.#counters.lost += lost - this.#lostReported;
+    this.#lostReported = lost;
+  }
+
+  #drop(reason: RtpDropReason): void {
+    this.#dropped[reason]++;
+    this.#counters.dropped[reason]++;
+  }
+}

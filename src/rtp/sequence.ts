@@ -1,0 +1,95 @@
+/** RTP sequence numbers are compared modulo 2^16 (RFC 3550 §A.1): the shorter way round, negative for "before". */
+export function sequenceDistance(from: number, to: number): number {
+  return ((to - from) << 16) >> 16;
+}
+
+/** RTP timestamps are compared modulo 2^32, the shorter way round. */
+export function timestampDistance(from: number, to: number): number {
+  return (to - from) | 0;
+}
+
+/** How many numbers back a packet is remembered: 20 s of 20 ms packets. */
+const REMEMBERED = 1024;
+/** A packet is counted as lost when this many newer numbers came: 1.3 s. If it comes after all, the count is taken back. */
+const GIVEN_UP_AFTER = 64;
+/** A larger step is a restart of the numbering, not a loss (RFC 3550 §A.1, MAX_DROPOUT). */
+const MAX_DROPOUT = 3000;
+
+/** The sequence numbers of one SSRC: what is a duplicate, and how many never came. */
+export class SequenceTracker {
+  readonly #seen = new Uint8Array(REMEMBERED);
+  #newest = -1;
+  #span = 0;
+  #lost = 0;
+
+  /** Numbers that are given up now. May fall when a very late packet comes. */
+  get lost(): number {
+    return this.#lost;
+  }
+
+  /** Notes a packet. False when this number was seen before. */
+  accept(sequence: number): boolean {
+    if (this.#newest < 0) {
+      this.#restart(sequence);
+      return true;
+    }
+    const ahead = sequenceDistance(this.#newest, sequence);
+    if (ahead > 0 && ahead < MAX_DROPOUT) {
+      this.#advance(ahead);
+      this.#seen[sequence & (REMEMBERED - 1)] = 1;
+      return true;
+    }
+    if (ahead <= 0 && ahead > -REMEMBERED) {
+      const slot = sequence & (REMEMBERED - 1);
+      if (this.#seen[slot] === 1) return false;
+      this.#seen[slot] = 1;
+      // Within the first packets, an older number than the first one is no loss taken back.
+      if (-ahead >= GIVEN_UP_AFTER && -ahead < this.#span) this.#lost--;
+      else if (-ahead >= this.#span) this.#widen(-ahead + 1);
+      return true;
+    }
+    this.#settle();
+    this.#restart(sequence);
+    return true;
+  }
+
+  /** Counts what is still missing as lost and forgets the source. */
+  finish(): number {
+    this.#settle();
+    this.#newest = -1;
+    return this.#lost;
+  }
+
+  #restart(sequence: number): void {
+    this.#seen.fill(0);
+    this.#newest = sequence;
+    this.#seen[sequence & (REMEMBERED - 1)] = 1;
+    this.#span = 1;
+  }
+
+  #advance(steps: number): void {
+    for (let step = 0; step < steps; step++) {
+      this.#newest = (this.#newest + 1) & 0xffff;
+      this.#seen[this.#newest & (REMEMBERED - 1)] = 0;
+      this.#span++;
+      if (this.#span > GIVEN_UP_AFTER && this.#missing(GIVEN_UP_AFTER)) this.#lost++;
+    }
+  }
+
+  /** A packet from before the first one: those between are expected too. */
+  #widen(span: number): void {
+    for (let back = Math.max(this.#span, GIVEN_UP_AFTER); back < span - 1; back++)
+      if (this.#missing(back)) this.#lost++;
+    this.#span = span;
+  }
+
+  #missing(back: number): boolean {
+    return this.#seen[(this.#newest - back) & (REMEMBERED - 1)] === 0;
+  }
+
+  #settle(): void {
+    const open = Math.min(this.#span, GIVEN_UP_AFTER);
+    for (let back = 0; back < open; back++) if (this.#missing(back)) this.#lost++;
+    this.#span = 0;
+  }
+}

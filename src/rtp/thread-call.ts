@@ -1,0 +1,155 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { SrsError } from '../core/errors.js';
+import type { MediaFormat } from '../core/model.js';
+import { noDrops } from './media-counters.js';
+import type {
+  LegHandle,
+  LegOptions,
+  LegStatistics,
+  MediaCall,
+  MediaCallEvents,
+  MediaCallOptions,
+  MediaCallResult,
+} from './media-plane.js';
+import type { PortPool } from './port-pool.js';
+import { type WorkerHandle, WorkerRefusal } from './worker-handle.js';
+import { sharedClock } from './worker-protocol.js';
+
+/** A port that somebody else holds is passed over; after so many in a row the host is taken to be full. */
+const MAX_BIND_TRIES = 64;
+/** 44 bytes of header, then 8000 samples of two bytes a second. */
+const LEG_HEADER_BYTES = 44;
+const LEG_BYTES_PER_MS = 16;
+
+/** The main thread's side of one call's media. Its operations run one after another. */
+export class ThreadCall implements MediaCall {
+  readonly #number: number;
+  readonly #options: MediaCallOptions;
+  readonly #worker: WorkerHandle;
+  readonly #ports: PortPool;
+  readonly #onPorts: () => void;
+  readonly #openedAt = Date.now();
+  readonly #legs = new Map<number, { readonly port: number; open: boolean }>();
+  readonly events: MediaCallEvents;
+  #last: Promise<unknown> = Promise.resolve();
+  #finishing: Promise<MediaCallResult> | undefined;
+
+  constructor(options: {
+    readonly number: number;
+    readonly call: MediaCallOptions;
+    readonly events: MediaCallEvents;
+    readonly worker: WorkerHandle;
+    readonly ports: PortPool;
+    /** Called after ports were taken or given back. */
+    readonly onPorts: () => void;
+  }) {
+    this.#number = options.number;
+    this.#options = options.call;
+    this.#worker = options.worker;
+    this.#ports = options.ports;
+    this.#onPorts = options.onPorts;
+    this.events = options.events;
+  }
+
+  get worker(): WorkerHandle {
+    return this.#worker;
+  }
+
+  openLeg(options: LegOptions): Promise<LegHandle> {
+    return this.#inTurn(async () => {
+      this.#mustBeOpen();
+      for (let tried = 0; tried < MAX_BIND_TRIES; tried++) {
+        const port = this.#ports.take();
+        if (port === undefined) break;
+        try {
+          await this.#worker.request({ kind: 'open-leg', call: this.#number, port, ...options });
+          this.#legs.set(options.leg, { port, open: true });
+          this.#onPorts();
+          return { leg: options.leg, port };
+        } catch (error) {
+          this.#ports.release(port);
+          if (!(error instanceof WorkerRefusal) || error.systemCode !== 'EADDRINUSE') throw error;
+        }
+      }
+      throw new SrsError('SRS_PORTS_EXHAUSTED', 'No RTP port pair is free in the configured range.');
+    });
+  }
+
+  updateLeg(
+    leg: number,
+    change: { readonly formats?: readonly MediaFormat[]; readonly active?: boolean },
+  ): Promise<void> {
+    return this.#inTurn(async () => {
+      this.#mustBeOpen();
+      await this.#worker.request({ kind: 'update-leg', call: this.#number, leg, ...change });
+    });
+  }
+
+  closeLeg(leg: number): Promise<void> {
+    return this.#inTurn(async () => {
+      this.#mustBeOpen();
+      const held = this.#legs.get(leg);
+      if (!held?.open) return;
+      await this.#worker.request({ kind: 'close-leg', call: this.#number, leg });
+      this.#release(held);
+    });
+  }
+
+  finish(): Promise<MediaCallResult> {
+    if (!this.#finishing) {
+      const at = sharedClock();
+      this.#finishing = this.#inTurn(() => this.#finish(at));
+    }
+    return this.#finishing;
+  }
+
+  async #finish(at: number): Promise<MediaCallResult> {
+    try {
+      const result = await this.#worker.request({ kind: 'finish', call: this.#number, at });
+      return result ?? (await this.#salvage());
+    } catch {
+      // The worker died or lost the call: the session still ends, with what is on disk.
+      return await this.#salvage();
+    } finally {
+      for (const leg of this.#legs.values()) this.#release(leg);
+    }
+  }
+
+  /** What can still be told when the worker is gone: the files' own sizes; their headers were true at the last flush. */
+  async #salvage(): Promise<MediaCallResult> {
+    const size = async (name: string): Promise<number> =>
+      stat(join(this.#options.directory, name)).then(
+        (found) => found.size,
+        () => 0,
+      );
+    let bytes = await size('call.wav');
+    let longest = LEG_HEADER_BYTES;
+    const legs: LegStatistics[] = [];
+    for (const leg of [...this.#legs.keys()].sort((a, b) => a - b)) {
+      const file = `leg-${leg}.wav`;
+      const legBytes = await size(file);
+      bytes += legBytes;
+      longest = Math.max(longest, legBytes);
+      legs.push({ leg, packets: 0, bytes: 0, lost: 0, dropped: noDrops(), sources: 0, file });
+    }
+    return { startedAt: this.#openedAt, durationMs: (longest - LEG_HEADER_BYTES) / LEG_BYTES_PER_MS, legs, bytes };
+  }
+
+  #mustBeOpen(): void {
+    if (this.#finishing) throw new SrsError('SRS_MEDIA_WORKER', 'The media of this call is finished.');
+  }
+
+  #release(leg: { readonly port: number; open: boolean }): void {
+    if (!leg.open) return;
+    leg.open = false;
+    this.#ports.release(leg.port);
+    this.#onPorts();
+  }
+
+  #inTurn<T>(operation: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(operation, operation);
+    this.#last = result.catch(() => {});
+    return result;
+  }
+}

@@ -1,0 +1,127 @@
+import { Worker } from 'node:worker_threads';
+import { compiledEntry } from '../core/entry.js';
+import { SrsError } from '../core/errors.js';
+import type { MediaCallResult } from './media-plane.js';
+import type { RequestEnvelope, WireError, WorkerMessage, WorkerRequest, WorkerSettings } from './worker-protocol.js';
+
+/** An error that a worker answered with; `systemCode` tells a port in use from the rest. */
+export class WorkerRefusal extends SrsError {
+  readonly systemCode: string | undefined;
+
+  constructor(error: WireError) {
+    super(error.code, error.message);
+    this.systemCode = error.systemCode;
+  }
+}
+
+export interface WorkerHandleEvents {
+  /** Everything but replies. */
+  message(message: Exclude<WorkerMessage, { kind: 'reply' | 'ready' }>): void;
+  /** The thread ended; `error` when it was not asked to. Called once. */
+  ended(error: Error | undefined): void;
+}
+
+interface Waiter {
+  resolve(result: MediaCallResult | undefined): void;
+  reject(error: SrsError): void;
+}
+
+/** The main thread's side of one media worker. */
+export class WorkerHandle {
+  /** Calls that this worker holds; kept by the owner. */
+  calls = 0;
+  readonly #control = new SharedArrayBuffer(4);
+  readonly #wake = new Int32Array(this.#control);
+  readonly #worker: Worker;
+  readonly #events: WorkerHandleEvents;
+  readonly #waiters = new Map<number, Waiter>();
+  readonly #ready: Promise<void>;
+  #nextId = 1;
+  #error: Error | undefined;
+  #ended = false;
+  #stopping: Promise<void> | undefined;
+  readonly #gone: Promise<void>;
+
+  constructor(settings: Omit<WorkerSettings, 'control'>, events: WorkerHandleEvents) {
+    this.#events = events;
+    const workerData: WorkerSettings = { ...settings, control: this.#control };
+    this.#worker = new Worker(compiledEntry(import.meta.url, './media-worker.js'), { workerData, name: 'media' });
+    this.#ready = new Promise((resolve, reject) => {
+      this.#waiters.set(0, { resolve: () => resolve(), reject });
+    });
+    this.#ready.catch(() => {});
+    this.#worker.on('message', (message: WorkerMessage) => this.#onMessage(message));
+    this.#worker.on('error', (error) => {
+      this.#error = error;
+    });
+    this.#gone = new Promise((resolve) => {
+      this.#worker.once('exit', (code) => {
+        this.#onExit(code);
+        resolve();
+      });
+    });
+  }
+
+  /** Resolves when the thread serves; rejects with `SRS_MEDIA_WORKER` when it ended before. */
+  get ready(): Promise<void> {
+    return this.#ready;
+  }
+
+  get alive(): boolean {
+    return !this.#ended && this.#stopping === undefined;
+  }
+
+  /** Sends a request and waits for its answer. Rejects with `WorkerRefusal`, or with `SRS_MEDIA_WORKER` when the thread ends. */
+  request(request: WorkerRequest): Promise<MediaCallResult | undefined> {
+    if (this.#ended) return Promise.reject(died(this.#error));
+    return new Promise((resolve, reject) => {
+      const id = this.#nextId++;
+      this.#waiters.set(id, { resolve, reject });
+      this.#worker.postMessage({ ...request, id } satisfies RequestEnvelope);
+      Atomics.add(this.#wake, 0, 1);
+      Atomics.notify(this.#wake, 0);
+    });
+  }
+
+  /** Lets the thread finish its files and end. Idempotent. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.request({ kind: 'stop' }).then(
+      () => this.#gone,
+      () => this.#gone,
+    );
+    return this.#stopping;
+  }
+
+  /** Ends the thread at once, as a crash would: files stay as they were last written. For tests of that. */
+  async kill(): Promise<void> {
+    await this.#worker.terminate();
+    await this.#gone;
+  }
+
+  #onMessage(message: WorkerMessage): void {
+    if (message.kind === 'ready') this.#settle(0, undefined, undefined);
+    else if (message.kind === 'reply') this.#settle(message.id, message.result, message.error);
+    else this.#events.message(message);
+  }
+
+  #settle(id: number, result: MediaCallResult | undefined, error: WireError | undefined): void {
+    const waiter = this.#waiters.get(id);
+    this.#waiters.delete(id);
+    if (error) waiter?.reject(new WorkerRefusal(error));
+    else waiter?.resolve(result);
+  }
+
+  #onExit(code: number): void {
+    this.#ended = true;
+    const expected = this.#stopping !== undefined && this.#error === undefined;
+    const error = expected ? undefined : (this.#error ?? new Error(`the thread ended with code ${code}`));
+    const waiters = [...this.#waiters.values()];
+    this.#waiters.clear();
+    for (const waiter of waiters) waiter.reject(died(error));
+    this.#events.ended(error);
+  }
+}
+
+function died(cause: unknown): SrsError {
+  return new SrsError('SRS_MEDIA_WORKER', 'The media worker of this call ended.', { cause });
+}

@@ -1,0 +1,74 @@
+import type { UtteranceCutterOptions } from '../audio/utterance-cutter.js';
+import type { ErrorCode } from '../core/errors.js';
+import type { CutReason, MediaFormat } from '../core/model.js';
+import type { MediaCountersDelta } from './media-counters.js';
+import type { MediaCallResult } from './media-plane.js';
+
+/** What a media worker is started with. */
+export interface WorkerSettings {
+  /** One Int32: main adds one and notifies after each message, which ends the worker's wait. */
+  readonly control: SharedArrayBuffer;
+  readonly bindAddress: string;
+  readonly tickMs: number;
+  readonly tailMs: number;
+  readonly utterance: Partial<UtteranceCutterOptions>;
+}
+
+/** Main to worker. Each is answered by one `reply` with the same `id`. */
+export type WorkerRequest =
+  | { readonly kind: 'open-call'; readonly call: number; readonly directory: string; readonly utterances: boolean }
+  | {
+      readonly kind: 'open-leg';
+      readonly call: number;
+      readonly leg: number;
+      readonly port: number;
+      readonly formats: readonly MediaFormat[];
+      readonly active: boolean;
+    }
+  | {
+      readonly kind: 'update-leg';
+      readonly call: number;
+      readonly leg: number;
+      readonly formats?: readonly MediaFormat[];
+      readonly active?: boolean;
+    }
+  | { readonly kind: 'close-leg'; readonly call: number; readonly leg: number }
+  /** `at` is `sharedClock()` of the moment the end was asked for. */
+  | { readonly kind: 'finish'; readonly call: number; readonly at: number }
+  | { readonly kind: 'stop' };
+
+export type RequestEnvelope = WorkerRequest & { readonly id: number };
+
+/** An error on its way between threads; `systemCode` is the system's own, e.g. `EADDRINUSE`. */
+export interface WireError {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly systemCode?: string;
+}
+
+/** Worker to main. */
+export type WorkerMessage =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'reply'; readonly id: number; readonly result?: MediaCallResult; readonly error?: WireError }
+  | {
+      readonly kind: 'utterance';
+      readonly call: number;
+      readonly leg: number;
+      readonly number: number;
+      readonly startMs: number;
+      readonly endMs: number;
+      readonly reason: CutReason;
+      /** Transferred: mono 16-bit samples at 8000 Hz. */
+      readonly samples: ArrayBuffer;
+      readonly endedAt: number;
+    }
+  | { readonly kind: 'first-packet'; readonly call: number; readonly leg: number; readonly atMs: number }
+  | { readonly kind: 'write-failed'; readonly call: number; readonly message: string }
+  | { readonly kind: 'counters'; readonly delta: MediaCountersDelta }
+  /** A fault of ours that the worker survived. */
+  | { readonly kind: 'fault'; readonly message: string };
+
+/** Monotonic ms that mean the same in every thread; `performance.now()` counts from the start of its own. */
+export function sharedClock(): number {
+  return Number(process.hrtime.bigint() / 1000n) / 1000;
+}
