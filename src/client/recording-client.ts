@@ -1,0 +1,295 @@
+import { randomInt } from 'node:crypto';
+import type { G711Law } from '../audio/g711.js';
+import { SrsError } from '../core/errors.js';
+import { token } from '../core/ids.js';
+import type { SipResponse } from '../sip/message.js';
+import { readOffer } from '../sip/sdp.js';
+import { SIP_TIMERS, type SipTimers } from './client-transaction.js';
+import { padToLongest, readLegAudio } from './leg-audio.js';
+import { RecordingDialog } from './recording-dialog.js';
+import { RtpSender, type SendingLeg } from './rtp-sender.js';
+import { RtpStream } from './rtp-stream.js';
+import { openSipLink, type SipLink, type SipTarget } from './sip-link.js';
+import { joinBody, type OfferLeg, writeMetadata, writeSdpOffer } from './siprec-offer.js';
+import { UdpSocket } from './udp-socket.js';
+
+export interface RecordingCallLeg {
+  /** `a=label` and metadata label. */
+  readonly label: string;
+  readonly participant: { readonly name: string; readonly aor: string };
+  /** Mono at 8 kHz, or the path of a WAV file of any rate. */
+  readonly audio: Int16Array | string;
+}
+
+export interface RecordingCallOptions {
+  readonly target: SipTarget & { readonly user?: string };
+  readonly legs: readonly RecordingCallLeg[];
+  readonly codec?: G711Law;
+  readonly packetTimeMs?: number;
+  /** SIP Call-ID; a random one by default. */
+  readonly callId?: string;
+  /** Puts the call on hold by re-INVITE when `atMs` of audio is sent, and resumes it `forMs` later. */
+  readonly hold?: { readonly atMs: number; readonly forMs: number };
+  readonly timers?: Partial<SipTimers>;
+  readonly onEvent?: (event: RecordingCallEvent) => void;
+  /** Hangs up: CANCEL before the answer, BYE after it. */
+  readonly signal?: AbortSignal;
+}
+
+/** `at` is epoch ms. */
+export type RecordingCallEvent =
+  | { readonly type: 'response'; readonly at: number; readonly method: string; readonly status: number }
+  | { readonly type: 'answered' | 'held' | 'resumed' | 'audio_sent' | 'ended'; readonly at: number };
+
+export interface LegReport {
+  readonly label: string;
+  readonly localPort: number;
+  /** Where the SRS takes the stream; absent when it refused it. */
+  readonly remote?: { readonly address: string; readonly port: number };
+  readonly packets: number;
+  /** Samples of audio, silence at the end included. */
+  readonly samples: number;
+  /** SHA-256 of the G.711 payload in order. */
+  readonly payloadSha256: string;
+}
+
+/** What was done. Times are epoch ms. */
+export interface CallReport {
+  readonly callId: string;
+  readonly outcome: 'completed' | 'ended_by_peer' | 'cancelled';
+  readonly codec: G711Law;
+  readonly startedAt: number;
+  readonly answeredAt?: number;
+  readonly audioStartedAt?: number;
+  readonly audioEndedAt?: number;
+  readonly endedAt: number;
+  readonly responses: readonly { readonly method: string; readonly status: number; readonly at: number }[];
+  readonly legs: readonly LegReport[];
+}
+
+/**
+ * Places one SIPREC call (RFC 7866), sends the audio of every leg in real time, hangs up when it is over and tells what was sent.
+ * Throws `SRS_SIP_REJECTED` (`facts.status`), `SRS_SIP_TIMEOUT`, `SRS_SDP_NOT_ACCEPTABLE`, `SRS_WAV_MALFORMED`.
+ */
+export async function placeRecordingCall(options: RecordingCallOptions): Promise<CallReport> {
+  if (options.legs.length === 0) throw new SrsError('SRS_SDP_NOT_ACCEPTABLE', 'a call needs at least one leg');
+  const audio = await Promise.all(
+    options.legs.map(({ audio }) => (typeof audio === 'string' ? readLegAudio(audio) : audio)),
+  );
+  const link = await openSipLink(options.target);
+  const sockets: UdpSocket[] = [];
+  try {
+    for (const _ of options.legs) sockets.push(await UdpSocket.bindEven(link.localAddress));
+    return await new RecordingCall(options, link, sockets, padToLongest(audio)).run();
+  } finally {
+    for (const socket of sockets) socket.close();
+    link.close();
+  }
+}
+
+class RecordingCall {
+  readonly #options: RecordingCallOptions;
+  readonly #link: SipLink;
+  readonly #sockets: readonly UdpSocket[];
+  readonly #streams: readonly RtpStream[];
+  readonly #codec: G711Law;
+  readonly #packetTimeMs: number;
+  readonly #callId: string;
+  readonly #dialog: RecordingDialog;
+  readonly #startedAt = Date.now();
+  readonly #sdpSession = randomInt(1, 2 ** 31);
+  readonly #responses: { method: string; status: number; at: number }[] = [];
+  /** Aborts the audio: the peer or the caller ended the call. */
+  readonly #over = new AbortController();
+  readonly #times: { answeredAt?: number; audioStartedAt?: number; audioEndedAt?: number } = {};
+  #sdpVersion = 0;
+  #outcome: CallReport['outcome'] = 'completed';
+  #remotes: (SendingLeg['target'] | undefined)[] = [];
+
+  constructor(
+    options: RecordingCallOptions,
+    link: SipLink,
+    sockets: readonly UdpSocket[],
+    audio: readonly Int16Array[],
+  ) {
+    this.#options = options;
+    this.#link = link;
+    this.#sockets = sockets;
+    this.#codec = options.codec ?? 'PCMU';
+    this.#packetTimeMs = options.packetTimeMs ?? 20;
+    this.#callId = options.callId ?? `${token(10)}@${link.localAddress}`;
+    this.#streams = audio.map(
+      (samples) =>
+        new RtpStream(samples, {
+          codec: this.#codec,
+          packetTimeMs: this.#packetTimeMs,
+          ssrc: randomInt(2 ** 32),
+          sequence: randomInt(2 ** 16),
+          timestamp: randomInt(2 ** 32),
+        }),
+    );
+    this.#dialog = new RecordingDialog({
+      link,
+      target: requestUri(options.target),
+      callId: this.#callId,
+      timers: { ...SIP_TIMERS, ...options.timers },
+      onResponse: (method, response) => this.#noteResponse(method, response),
+    });
+    this.#dialog.onEndedByPeer = () => {
+      this.#outcome = 'ended_by_peer';
+      this.#over.abort();
+    };
+  }
+
+  async run(): Promise<CallReport> {
+    const { signal } = this.#options;
+    const hangUp = (): void => {
+      if (!this.#over.signal.aborted) this.#outcome = 'cancelled';
+      this.#over.abort();
+      void this.#dialog.cancel();
+    };
+    signal?.addEventListener('abort', hangUp, { once: true });
+    try {
+      if (signal?.aborted) hangUp();
+      else await this.#talk();
+    } finally {
+      signal?.removeEventListener('abort', hangUp);
+      // Whatever went wrong after the answer, the SRS must not be left with a call that nobody ends.
+      await this.#dialog.bye().catch((error: unknown) => {
+        if (this.#outcome === 'completed') throw error;
+      });
+    }
+    this.#note('ended');
+    return this.#report();
+  }
+
+  async #talk(): Promise<void> {
+    let answer: SipResponse;
+    try {
+      answer = await this.#dialog.invite(this.#offer('sendonly', true));
+    } catch (error) {
+      if (this.#outcome === 'cancelled') return;
+      throw error;
+    }
+    this.#times.answeredAt = this.#note('answered');
+    this.#remotes = readAnswer(answer, this.#streams.length, this.#link.remote.address);
+    if (this.#remotes.every((remote) => remote === undefined)) {
+      throw new SrsError('SRS_SDP_NOT_ACCEPTABLE', 'the SRS took the call but none of its streams');
+    }
+    await this.#send();
+  }
+
+  async #send(): Promise<void> {
+    const { hold } = this.#options;
+    const { signal } = this.#over;
+    const legs = this.#streams.map((stream, index): SendingLeg => {
+      const [socket, target] = [this.#sockets[index], this.#remotes[index]];
+      if (socket === undefined) throw new SrsError('SRS_INTERNAL', 'a leg has no socket');
+      return { stream, socket, ...(target === undefined ? {} : { target }) };
+    });
+    const sender = new RtpSender(legs, this.#packetTimeMs);
+    this.#times.audioStartedAt = Date.now();
+    if (hold !== undefined && (await sender.sendUntil(hold.atMs, signal)) === 'reached') {
+      await sender.pauseWhile(() => this.#holdFor(hold.forMs, signal), signal);
+    }
+    await sender.sendUntil(Number.POSITIVE_INFINITY, signal);
+    this.#times.audioEndedAt = this.#note('audio_sent');
+  }
+
+  async #holdFor(ms: number, signal: AbortSignal): Promise<void> {
+    const began = performance.now();
+    await this.#dialog.reinvite(this.#offer('inactive', false));
+    this.#note('held');
+    await sleep(ms - (performance.now() - began), signal);
+    if (signal.aborted) return;
+    await this.#dialog.reinvite(this.#offer('sendonly', false));
+    this.#note('resumed');
+  }
+
+  #offer(direction: 'sendonly' | 'inactive', withMetadata: boolean): { contentType: string; content: Uint8Array } {
+    const legs = this.#options.legs.map(
+      ({ label, participant }, index): OfferLeg => ({ label, participant, port: this.#sockets[index]?.port ?? 0 }),
+    );
+    const sdp = writeSdpOffer({
+      address: this.#link.localAddress,
+      sessionId: this.#sdpSession,
+      version: ++this.#sdpVersion,
+      codec: this.#codec,
+      packetTimeMs: this.#packetTimeMs,
+      direction,
+      legs,
+    });
+    // Holding changes nothing that the metadata tells, so the SDP stands alone (RFC 7866 §9.1 asks for changes only).
+    if (!withMetadata) return { contentType: 'application/sdp', content: Buffer.from(sdp, 'utf8') };
+    return joinBody(
+      sdp,
+      writeMetadata({ callId: this.#callId, startedAt: this.#startedAt, legs }),
+      `siprec-${token(8)}`,
+    );
+  }
+
+  #noteResponse(method: string, response: SipResponse): void {
+    const at = Date.now();
+    this.#responses.push({ method, status: response.status, at });
+    this.#options.onEvent?.({ type: 'response', at, method, status: response.status });
+  }
+
+  #note(type: 'answered' | 'held' | 'resumed' | 'audio_sent' | 'ended'): number {
+    const at = Date.now();
+    this.#options.onEvent?.({ type, at });
+    return at;
+  }
+
+  #report(): CallReport {
+    return {
+      callId: this.#callId,
+      outcome: this.#outcome,
+      codec: this.#codec,
+      startedAt: this.#startedAt,
+      ...this.#times,
+      endedAt: Date.now(),
+      responses: this.#responses,
+      legs: this.#streams.map((stream, index) => {
+        const remote = this.#remotes[index];
+        return {
+          label: this.#options.legs[index]?.label ?? '',
+          localPort: this.#sockets[index]?.port ?? 0,
+          ...(remote === undefined ? {} : { remote }),
+          packets: stream.packets,
+          samples: stream.samples,
+          payloadSha256: stream.sha256,
+        };
+      }),
+    };
+  }
+}
+
+function requestUri(target: RecordingCallOptions['target']): string {
+  const host = target.host.includes(':') ? `[${target.host}]` : target.host;
+  const transport = target.transport === 'tcp' ? ';transport=tcp' : '';
+  return `sip:${target.user ?? 'recorder'}@${host}:${target.port}${transport}`;
+}
+
+/** Where each stream goes; undefined for streams that were refused or are to wait. */
+function readAnswer(response: SipResponse, count: number, fallback: string): (SendingLeg['target'] | undefined)[] {
+  const { streams } = readOffer(response.body).media;
+  return Array.from({ length: count }, (_, index) => {
+    const stream = streams[index];
+    if (stream === undefined || stream.port === 0 || !['recvonly', 'sendrecv'].includes(stream.direction))
+      return undefined;
+    const open = stream.address === undefined || stream.address === '0.0.0.0' || stream.address === '::';
+    return { address: open ? fallback : (stream.address ?? fallback), port: stream.port };
+  });
+}
+
+function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, Math.max(0, ms));
+    signal.addEventListener('abort', done, { once: true });
+  });
+}
