@@ -153,7 +153,7 @@ export async function runProcess(request: ProcessRequest, signal: AbortSignal): 
     const early = typeof first === 'string' ? first : undefined;
     let gone = early === undefined && (await groupEnds(group, AFTER_EXIT_MS));
     if (!gone) gone = await endGroup(group, killGraceMs);
-    await Promise.race([Promise.all([stdout.ended, stderr.ended]), wait(DRAIN_MS)]);
+    await Promise.race([Promise.all([stdout.ended, stderr.ended]), wait(DRAIN_MS, undefined, { ref: false })]);
     const end = gone ? await exited : undefined;
     return {
       exitCode: end?.code ?? undefined,
