@@ -1,0 +1,89 @@
+import type { Socket } from 'node:net';
+import type { SipLimits } from './limits.js';
+import { StreamFramer, type StreamItem } from './stream-framer.js';
+import { type Endpoint, plainAddress } from './transport.js';
+
+export interface TcpConnectionOptions {
+  readonly socket: Socket;
+  readonly limits: SipLimits;
+  /** A connection without traffic is closed after this. */
+  readonly idleMs: number;
+  /** A message must be complete this long after its first byte. */
+  readonly messageMs: number;
+  /** Unsent bytes at which a peer that does not read is cut off. */
+  readonly maxUnsentBytes: number;
+  readonly onItem: (item: Exclude<StreamItem, { kind: 'ping' }>) => void;
+  readonly onClose: (error: Error | undefined) => void;
+}
+
+const PONG = new Uint8Array([0x0d, 0x0a]);
+
+/** One stream to one peer, made by either side. */
+export class TcpConnection {
+  readonly remote: Endpoint;
+  readonly #socket: Socket;
+  readonly #options: TcpConnectionOptions;
+  readonly #framer: StreamFramer;
+  #deadline: NodeJS.Timeout | undefined;
+  #error: Error | undefined;
+
+  constructor(remote: Endpoint, options: TcpConnectionOptions) {
+    const { socket } = options;
+    this.remote = remote;
+    this.#socket = socket;
+    this.#options = options;
+    this.#framer = new StreamFramer(options.limits);
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true, 60_000);
+    socket.setTimeout(options.idleMs, () => socket.destroy());
+    socket.on('data', (chunk) => this.#read(chunk));
+    socket.on('error', (error) => {
+      this.#error = error;
+    });
+    socket.on('close', () => {
+      clearTimeout(this.#deadline);
+      options.onClose(this.#error);
+    });
+  }
+
+  get open(): boolean {
+    return !this.#socket.destroyed && this.#socket.writable;
+  }
+
+  get localAddress(): string | undefined {
+    return this.#socket.localAddress === undefined ? undefined : plainAddress(this.#socket.localAddress);
+  }
+
+  write(bytes: Uint8Array): void {
+    if (!this.open) return;
+    this.#socket.write(bytes);
+    if (this.#socket.writableLength > this.#options.maxUnsentBytes) this.#socket.destroy();
+  }
+
+  /** Sends what is still to be sent, then closes; a peer that does not read is not waited for. */
+  async close(graceMs: number): Promise<void> {
+    if (this.#socket.destroyed) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(() => this.#socket.destroy(), graceMs);
+      this.#socket.once('close', () => {
+        clearTimeout(timer);
+        resolve();
+      });
+      this.#socket.destroySoon();
+    });
+  }
+
+  #read(chunk: Uint8Array): void {
+    for (const item of this.#framer.push(chunk)) {
+      if (item.kind === 'ping') this.write(PONG);
+      else this.#options.onItem(item);
+      if (item.kind === 'broken') this.#socket.destroySoon();
+    }
+    if (this.#framer.pendingBytes === 0) {
+      clearTimeout(this.#deadline);
+      this.#deadline = undefined;
+    } else {
+      this.#deadline ??= setTimeout(() => this.#socket.destroy(), this.#options.messageMs);
+    }
+  }
+}
