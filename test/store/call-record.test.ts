@@ -1,0 +1,113 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { SrsError } from '../../src/core/errors.js';
+import { CallDirectory } from '../../src/store/call-directory.js';
+import { type CallRecord, CallRecordWriter } from '../../src/store/call-record.js';
+import { desk, spoken } from '../helpers/call-events.js';
+import { eventually } from '../helpers/eventually.js';
+
+const initial: CallRecord = {
+  version: 1,
+  sessionId: 's1',
+  callId: 'c1',
+  state: 'recording',
+  startedAt: Date.UTC(2026, 4, 6, 23, 59, 59),
+  source: '192.0.2.1:5060',
+  legs: [],
+  participants: [],
+  warnings: [],
+  transcripts: [],
+  failures: [],
+  metadataFiles: [],
+};
+
+describe('the call record', () => {
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'sipscribe-record-'));
+  });
+  afterEach(() => rmSync(folder, { recursive: true, force: true }));
+  const onDisk = (): CallRecord => JSON.parse(readFileSync(join(folder, 'call.json'), 'utf8'));
+
+  it('is on disk from the start', async () => {
+    const writer = new CallRecordWriter(folder, initial, { durable: true });
+    await writer.flush();
+    expect(onDisk()).toEqual(initial);
+    await writer.close();
+  });
+
+  it('follows its changes without being asked', async () => {
+    const writer = new CallRecordWriter(folder, initial, { minIntervalMs: 10 });
+    await writer.flush();
+    writer.update({ state: 'paused' });
+    await eventually('the change is written', () => onDisk().state === 'paused');
+    await writer.close();
+  });
+
+  it('joins many changes into few writes and is never half written', async () => {
+    const writer = new CallRecordWriter(folder, initial, { minIntervalMs: 5 });
+    await writer.flush();
+    const { bus } = desk();
+    const writes = new Set<number>();
+    for (let n = 1; n <= 300; n += 1) {
+      const event = bus.publish(spoken('c1', n));
+      if (event.type === 'transcript.final') {
+        writer.update((record) => ({ transcripts: [...record.transcripts, event] }));
+      }
+      const seen = onDisk();
+      writes.add(seen.transcripts.length);
+      if (n % 10 === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    writer.update({ state: 'ended', reason: 'bye', durationMs: 300_000 });
+    await writer.close();
+    expect(onDisk().transcripts.map((event) => event.utteranceId)).toHaveLength(300);
+    expect(onDisk()).toMatchObject({ state: 'ended', reason: 'bye' });
+    expect(writes.size).toBeLessThan(150);
+    expect(readdirSync(folder)).toEqual(['call.json']);
+  });
+
+  it('keeps raw metadata beside it, byte for byte, and names the files', async () => {
+    const writer = new CallRecordWriter(folder, initial);
+    await writer.saveMetadata('<recording>é</recording>');
+    await writer.saveMetadata('<recording/>');
+    await writer.close();
+    expect(onDisk().metadataFiles).toEqual(['metadata-1.xml', 'metadata-2.xml']);
+    expect(readFileSync(join(folder, 'metadata-1.xml'), 'utf8')).toBe('<recording>é</recording>');
+  });
+
+  it('counts what does not fit instead of growing without end', async () => {
+    const writer = new CallRecordWriter(folder, initial);
+    const warnings = Array.from({ length: 1_200 }, () => ({ code: 'no_rtp' as const }));
+    writer.update({ warnings });
+    await writer.close();
+    expect(onDisk().warnings).toHaveLength(1_000);
+    expect(onDisk().omitted).toBe(200);
+  });
+
+  it('reports a write that failed, tries once more at close, and then closes', async () => {
+    const errors: SrsError[] = [];
+    const missing = join(folder, 'not-there');
+    const writer = new CallRecordWriter(missing, initial, { onError: (error) => errors.push(error), minIntervalMs: 5 });
+    await expect(writer.flush()).rejects.toMatchObject({ code: 'SRS_RECORDING_WRITE' });
+    await writer.close();
+    expect(errors.length).toBeGreaterThanOrEqual(2);
+  });
+});
+
+describe('the folder of a call', () => {
+  it('lies under the UTC day of its start and is closed to others', async () => {
+    const data = mkdtempSync(join(tmpdir(), 'sipscribe-data-'));
+    const directory = await CallDirectory.create(data, 's1', initial.startedAt);
+    expect(directory.path).toBe(join(data, 'recordings', '2026-05-06', 's1'));
+    expect(statSync(directory.path).mode & 0o007).toBe(0);
+    await directory.discard();
+    expect(readdirSync(join(data, 'recordings', '2026-05-06'))).toEqual([]);
+    rmSync(data, { recursive: true });
+  });
+
+  it('takes no session id that could lead elsewhere', async () => {
+    await expect(CallDirectory.create(tmpdir(), '../evil', 0)).rejects.toMatchObject({ code: 'SRS_RECORDING_WRITE' });
+  });
+});
