@@ -31,7 +31,7 @@ export class RecordingDialog implements SipDialogHandlers {
 
   constructor(options: RecordingDialogOptions) {
     this.#options = options;
-    this.#writer = new AnswerWriter(options.first.receivedAt);
+    this.#writer = new AnswerWriter(options.first.receivedAt * 1000 + Math.floor(Math.random() * 1000));
     options.session.onEndRequested = (reason) => this.#hangUp(reason);
     this.#awaitsAnswer = options.first.media === undefined;
   }
