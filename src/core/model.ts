@@ -221,6 +221,8 @@ export interface CallEnded extends EventBase {
   readonly reason: EndReason;
   readonly durationMs: number;
   readonly legs: readonly LegDescription[];
+  /** Folder of the recording, relative to `DATA_DIR`. */
+  readonly recording: string;
 }
 /** The final words of one utterance. Empty text is a result: voice activity heard something, the engine no words. */
 export interface TranscriptFinal extends EventBase {

@@ -52,6 +52,8 @@ export interface EventJson extends Partial<LegJson> {
   readonly state?: string;
   readonly reason?: string;
   readonly duration_ms?: number;
+  /** Folder of the recording below `DATA_DIR`. */
+  readonly recording?: string;
   readonly warning?: { readonly code: string; readonly detail?: string };
 }
 
@@ -88,6 +90,7 @@ export function eventJson(event: CallEvent): EventJson {
         metadata: { is_final: false },
         reason: event.reason,
         duration_ms: event.durationMs,
+        recording: event.recording,
         legs: legsJson(event),
       };
     case 'recording.warning':

@@ -45,7 +45,9 @@ export function decideOffer(offer: MediaOffer): readonly StreamDecision[] {
   const decisions = offer.streams.map(decide);
   const live = offer.streams.filter((stream) => stream.port !== 0);
   if (live.length > 0 && decisions.every((decision) => decision.formats.length === 0)) {
-    const offered = live.map((s) => `${s.media} ${s.profile} ${s.formats.map((f) => f.encoding || f.payloadType).join(',')}`);
+    const offered = live.map(
+      (s) => `${s.media} ${s.profile} ${s.formats.map((f) => f.encoding || f.payloadType).join(',')}`,
+    );
     throw new SrsError(
       'SRS_SDP_NOT_ACCEPTABLE',
       `no stream can be taken: offered ${offered.join('; ').slice(0, 200)}; taken are audio RTP/AVP with PCMU or PCMA`,

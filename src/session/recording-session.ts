@@ -74,7 +74,7 @@ export class RecordingSession implements RecordingSessionPort {
   /** Opens the media and applies the first offer. On a throw the caller must `discard`. */
   async begin(offer: RsOffer): Promise<MediaAnswer> {
     this.#media = await this.#services.media.openCall(
-      { sessionId: this.id, directory: this.#record.directory, utterances: true },
+      { sessionId: this.id, directory: this.#record.directory, utterances: this.#services.cutsUtterances },
       this.#mediaEvents(),
     );
     await this.#applyNow(offer);
@@ -93,7 +93,8 @@ export class RecordingSession implements RecordingSessionPort {
 
   apply(offer: RsOffer): Promise<{ answer?: MediaAnswer }> {
     return this.#inTurn(async () => {
-      if (this.#state === 'draining' || this.#state === 'ended') return offer.media ? { answer: this.currentAnswer } : {};
+      if (this.#state === 'draining' || this.#state === 'ended')
+        return offer.media ? { answer: this.currentAnswer } : {};
       await this.#applyNow(offer);
       this.#state = this.#legs.anyActive ? 'recording' : 'paused';
       this.#publish({ ...this.#base(), type: 'call.updated', legs: this.#legs.descriptions(), state: this.#state });
@@ -134,13 +135,17 @@ export class RecordingSession implements RecordingSessionPort {
     this.#record.finishMedia(result, reason);
     this.#services.metrics.observeRecording(result.durationMs, result.bytes);
     this.#services.metrics.calls.inc({ outcome: reason === 'failed' ? 'failed' : 'completed' });
-    this.#log.info({ reason, durationMs: result.durationMs, legs: result.legs.length, bytes: result.bytes }, 'recording finished');
+    this.#log.info(
+      { reason, durationMs: result.durationMs, legs: result.legs.length, bytes: result.bytes },
+      'recording finished',
+    );
   }
 
   async #complete(reason: EndReason, durationMs: number): Promise<void> {
     await this.#flow.settled();
     this.#state = 'ended';
-    this.#publish({ ...this.#base(), type: 'call.ended', reason, durationMs, legs: this.#legs.descriptions() });
+    const legs = this.#legs.descriptions();
+    this.#publish({ ...this.#base(), type: 'call.ended', reason, durationMs, legs, recording: this.#record.name });
     await this.#record.close();
   }
 

@@ -1,3 +1,4 @@
+import { relative, resolve } from 'node:path';
 import type { Logger } from '../core/logger.js';
 import type { CallEvent, EndReason, LegDescription, Participant, RsOffer } from '../core/model.js';
 import type { LegStatistics, MediaCallResult } from '../rtp/media-plane.js';
@@ -9,16 +10,20 @@ import { type CallRecord, CallRecordWriter, type RecordedLegStatistics } from '.
  * the session's events. A record that cannot be written never stops the recording.
  */
 export class SessionRecord {
+  /** Absolute. */
   readonly directory: string;
+  /** The same, relative to the data directory. */
+  readonly name: string;
   readonly #folder: CallDirectory;
   readonly #writer: CallRecordWriter;
   readonly #log: Logger;
   /** Metadata is written in the order of its arrival, off the path of the answer. */
   #metadata: Promise<void> = Promise.resolve();
 
-  constructor(folder: CallDirectory, initial: CallRecord, logger: Logger) {
+  constructor(folder: CallDirectory, dataDirectory: string, initial: CallRecord, logger: Logger) {
     this.#folder = folder;
     this.directory = folder.path;
+    this.name = relative(resolve(dataDirectory), folder.path);
     this.#log = logger;
     this.#writer = new CallRecordWriter(folder.path, initial, {
       onError: (error) => logger.error({ err: error, sessionId: initial.sessionId }, 'call record write failed'),
@@ -110,6 +115,7 @@ export async function openSessionRecord(
   const folder = await CallDirectory.create(dataDirectory, sessionId, offer.receivedAt);
   const record = new SessionRecord(
     folder,
+    dataDirectory,
     {
       version: 1,
       sessionId,

@@ -8,6 +8,8 @@ import type { SttJob, SttOutcome } from '../stt/dispatcher.js';
 /** What a session needs of the rest of the house. Made once, in `src/app.ts`. */
 export interface SessionServices {
   readonly media: MediaPlane;
+  /** False when calls are recorded without words. */
+  readonly cutsUtterances: boolean;
   /** Queues an utterance; never rejects. */
   readonly submit: (job: SttJob) => Promise<SttOutcome>;
   /** Gives the event its id and its place, and hands it to every listener. Never throws, never waits. */

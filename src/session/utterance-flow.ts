@@ -69,7 +69,15 @@ export class UtteranceFlow {
     });
     const known = Object.keys(legThen.speaker).length > 0;
     const leg = known ? legThen : this.#options.describe(cut.leg);
-    const base = { callId, sessionId, utteranceId, leg, startMs: cut.startMs, endMs: cut.endMs, vendor: outcome.vendor };
+    const base = {
+      callId,
+      sessionId,
+      utteranceId,
+      leg,
+      startMs: cut.startMs,
+      endMs: cut.endMs,
+      vendor: outcome.vendor,
+    };
     if (!outcome.ok) return () => ({ ...base, type: 'transcript.failed', code: outcome.error.code });
     const { result } = outcome;
     const onCallClock = (ms: number): number => Math.min(cut.endMs, Math.round(cut.startMs + ms));

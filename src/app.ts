@@ -1,0 +1,212 @@
+import { mkdir } from 'node:fs/promises';
+import type { Config } from '../config/config.js';
+import { systemClock } from './core/clock.js';
+import { localAddressTowards } from './core/local-address.js';
+import type { Logger } from './core/logger.js';
+import { Metrics } from './core/metrics.js';
+import { packageVersion } from './core/package-version.js';
+import { Scope } from './core/scope.js';
+import type { HealthPart, HealthReport } from './http/health-report.js';
+import { HttpServer } from './http/http-server.js';
+import { AmqpListener } from './listeners/amqp-listener.js';
+import { EventBus } from './listeners/bus.js';
+import { WebSocketListener } from './listeners/websocket-listener.js';
+import { MediaThreads } from './rtp/media-pool.js';
+import { SessionRecorder } from './session/session-recorder.js';
+import { EmbeddedSipServer } from './sip/embedded-server.js';
+import type { ListenAddress } from './sip/sip-server.js';
+import { createSiprecDoor } from './sip/siprec-door.js';
+import { Speech } from './speech.js';
+import { MemoryEventLog } from './store/event-log.js';
+
+/** After the grace, how long the last words and messages may take before they are given up. */
+const FLUSH_MS = 15_000;
+
+/**
+ * The composition root: the only place that reads the configuration whole and makes the parts. Parts start from the inside out, so
+ * that no door opens before what lies behind it is ready, and stop in the reverse order.
+ */
+export class App {
+  readonly metrics: Metrics;
+  readonly bus: EventBus;
+  readonly recorder: SessionRecorder;
+  readonly #config: Config;
+  readonly #log: Logger;
+  readonly #scope = new Scope('app');
+  readonly #speech: Speech;
+  readonly #media: MediaThreads;
+  readonly #sip: EmbeddedSipServer;
+  readonly #http: HttpServer;
+  readonly #startedAt = systemClock.monotonic();
+  #phase: HealthReport['phase'] = 'starting';
+  #starting: Promise<void> | undefined;
+  #stopping: Promise<void> | undefined;
+
+  constructor(config: Config, logger: Logger) {
+    this.#config = config;
+    this.#log = logger;
+    this.metrics = new Metrics({ vendors: config.stt.vendors, models: [config.whisper.model], processFigures: true });
+    const shared = { metrics: this.metrics, logger, clock: systemClock };
+    const events = new MemoryEventLog({ maxEvents: config.websocket.replayLimit });
+    this.bus = new EventBus({ ...shared, log: events });
+    const websocket = new WebSocketListener({
+      ...shared,
+      ...config.websocket,
+      log: events,
+      apiKeys: config.http.apiKeys,
+    });
+    this.bus.subscribe(websocket);
+    this.#speech = new Speech(config, this.metrics, logger);
+    this.#media = new MediaThreads({
+      ...shared,
+      ...config.rtp,
+      utterance: {
+        endSilenceMs: config.stt.utterance.endSilenceMs,
+        maxUtteranceMs: config.stt.utterance.maxMs,
+        minSpeechMs: config.stt.utterance.minMs,
+      },
+    });
+    this.recorder = new SessionRecorder({
+      dataDirectory: config.dataDir,
+      maxSessions: config.limits.maxConcurrentCalls,
+      services: {
+        ...shared,
+        media: this.#media,
+        cutsUtterances: this.#speech.enabled,
+        submit: (job) => this.#speech.submit(job),
+        publish: (draft) => this.bus.publish(draft),
+        mediaAddress: (source) => this.#mediaAddress(source),
+        ...(config.whisper.language === undefined ? {} : { language: config.whisper.language }),
+      },
+    });
+    this.#sip = this.#sipServer();
+    this.#http = new HttpServer({
+      ...shared,
+      ...config.http,
+      health: () => this.health(),
+      onUpgrade: [(request, socket, head) => websocket.handleUpgrade(request, socket, head)],
+    });
+  }
+
+  get sipAddresses(): readonly ListenAddress[] {
+    return this.#sip.addresses;
+  }
+
+  get httpAddress(): { readonly host: string; readonly port: number } {
+    return this.#http.address;
+  }
+
+  /** Starts every part. On a throw what was started is stopped again. Idempotent. */
+  start(): Promise<void> {
+    this.#starting ??= this.#start().catch(async (error: unknown) => {
+      await this.#scope.close().catch(() => {});
+      throw error;
+    });
+    return this.#starting;
+  }
+
+  /**
+   * Takes no new session, lets the running ones go on until the grace ends, ends them, waits for their words and for listeners, and
+   * closes everything. Idempotent.
+   *
+   * @param graceMs how long running sessions may go on
+   */
+  stop(graceMs: number = this.#config.shutdownGraceMs): Promise<void> {
+    this.#stopping ??= this.#stop(graceMs);
+    return this.#stopping;
+  }
+
+  health(): HealthReport {
+    const parts: Record<string, HealthPart> = {
+      sip: { state: this.#sip.addresses.length > 0 ? 'ok' : 'down', essential: true },
+      stt: this.#speech.health(),
+    };
+    for (const [name, health] of this.bus.health()) {
+      const { state, waiting, detail } = health;
+      parts[name] = { state, waiting, essential: false, ...(detail === undefined ? {} : { detail }) };
+    }
+    return {
+      phase: this.#phase,
+      version: packageVersion(),
+      uptimeMs: systemClock.monotonic() - this.#startedAt,
+      activeCalls: this.recorder.activeSessions,
+      parts,
+    };
+  }
+
+  async #start(): Promise<void> {
+    const { amqp, dataDir } = this.#config;
+    await mkdir(dataDir, { recursive: true, mode: 0o750 });
+    this.#scope.own(() => this.bus.close());
+    if (amqp) {
+      const { url, queueName: queue, exchange, queueLimit: maxWaiting } = amqp;
+      this.bus.subscribe(
+        new AmqpListener({ url, queue, exchange, maxWaiting, metrics: this.metrics, logger: this.#log }),
+      );
+    }
+    await this.#http.start();
+    this.#scope.own(() => this.#http.close());
+    this.#scope.own(() => this.#speech.close());
+    await this.#speech.start();
+    this.#scope.own(() => this.#media.stop());
+    await this.#media.start();
+    this.#scope.own(() => this.#sip.stop());
+    await this.#sip.start();
+    this.#phase = 'running';
+    this.#log.info({ sip: this.#sip.addresses, http: this.#http.address, dataDir }, 'sipscribe is ready');
+  }
+
+  async #stop(graceMs: number): Promise<void> {
+    this.#phase = 'draining';
+    await this.#starting?.catch(() => {});
+    this.recorder.refuseNew();
+    await this.#drain(graceMs);
+    await this.recorder.endAll('shutdown');
+    const deadline = AbortSignal.timeout(Math.max(FLUSH_MS, graceMs));
+    await Promise.race([this.recorder.settled(), aborted(deadline)]);
+    await this.bus.flush(deadline);
+    await this.#scope.close();
+    this.#log.info('sipscribe has stopped');
+  }
+
+  /** Waits for the running sessions to end by themselves; says every 5 s what is awaited. */
+  async #drain(graceMs: number): Promise<void> {
+    const scope = new Scope('drain');
+    const end = systemClock.monotonic() + graceMs;
+    scope.interval(
+      () => this.#log.info({ activeCalls: this.recorder.activeSessions }, 'waiting for calls to finish'),
+      5_000,
+    );
+    while (this.recorder.activeSessions > 0 && systemClock.monotonic() < end) {
+      await new Promise<void>((resolve) => scope.timeout(resolve, Math.min(100, graceMs)));
+    }
+    await scope.close();
+  }
+
+  #sipServer(): EmbeddedSipServer {
+    const { sip, rtp } = this.#config;
+    const { metrics } = this;
+    const logger = this.#log;
+    return new EmbeddedSipServer({
+      ...sip,
+      ...(rtp.externalAddress === undefined ? {} : { externalIp: rtp.externalAddress }),
+      handlers: createSiprecDoor({ recorder: this.recorder, metrics, logger, strict: sip.strict }),
+      metrics,
+      logger,
+    });
+  }
+
+  #mediaAddress(source: string): string {
+    const { externalAddress, bindAddress } = this.#config.rtp;
+    if (externalAddress) return externalAddress;
+    if (bindAddress !== '0.0.0.0' && bindAddress !== '::') return bindAddress;
+    return localAddressTowards(source.replace(/:\d+$/, '').replace(/^\[|\]$/g, ''));
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
