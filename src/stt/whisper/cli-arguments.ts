@@ -1,7 +1,11 @@
-import type { WhisperOptions } from './engine.js';
+import type { WhisperOptions, WhisperOutputFormat } from './engine.js';
+import { languageCode } from './languages.js';
 
 /** Whose command line a program speaks. */
 export type CliFlavour = 'openai' | 'whispercpp';
+
+/** A format that is also the extension of the file. */
+export type CliFormat = Exclude<WhisperOutputFormat, 'verbose_json'>;
 
 /** What one run is about; every path is absolute. */
 export interface CliRun {
@@ -21,13 +25,19 @@ export function flavourOf(help: string): CliFlavour {
   return /(^|\s)-oj\b/m.test(help) && /(^|\s)-of\b/m.test(help) ? 'whispercpp' : 'openai';
 }
 
+/** openai-whisper has no `verbose_json` and refuses it; its `json` holds the same. */
+export function cliFormat(format: WhisperOutputFormat): CliFormat {
+  return format === 'verbose_json' ? 'json' : format;
+}
+
 /**
  * The language for a whisper program, which knows languages and no regions: `en-US` is an argument error to openai-whisper.
  * Undefined = detect.
  */
 export function cliLanguage(language: string | undefined): string | undefined {
   const primary = (language ?? '').trim().split(/[-_]/)[0]?.toLowerCase() ?? '';
-  return primary === '' || primary === 'auto' ? undefined : primary;
+  if (primary === '' || primary === 'auto') return undefined;
+  return languageCode(primary) ?? primary;
 }
 
 /** The argument list of openai-whisper. The WAV stands first because wrapper scripts read it as `$1`. */
@@ -40,7 +50,7 @@ function openaiArguments(options: WhisperOptions, run: CliRun): string[] {
     '--output_dir',
     run.outputDirectory,
     '--output_format',
-    options.outputFormat,
+    cliFormat(options.outputFormat),
     '--task',
     options.task,
     ...(language === undefined ? [] : ['--language', language]),
@@ -62,7 +72,7 @@ function whispercppArguments(options: WhisperOptions, run: CliRun): string[] {
     // Its own default is English, not detection.
     '-l',
     cliLanguage(run.language ?? options.language) ?? 'auto',
-    WHISPERCPP_OUTPUT[options.outputFormat],
+    WHISPERCPP_OUTPUT[cliFormat(options.outputFormat)],
     '-of',
     `${run.outputDirectory}/${outputStem(run.wav)}`,
     ...(options.task === 'translate' ? ['-tr'] : []),

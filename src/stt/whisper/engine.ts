@@ -1,7 +1,7 @@
 import type { SttResult, TranscribeRequest } from '../provider.js';
 
-/** The formats that the openai-whisper command line can write. */
-export type WhisperOutputFormat = 'json' | 'txt' | 'srt' | 'vtt' | 'tsv';
+/** The formats that the openai-whisper command line can write; `verbose_json` is what people call its `json`. */
+export type WhisperOutputFormat = 'json' | 'txt' | 'srt' | 'vtt' | 'tsv' | 'verbose_json';
 
 /** Everything that the two whisper engines and their provider are told. Made once, from the configuration, in `src/app.ts`. */
 export interface WhisperOptions {
@@ -31,9 +31,9 @@ export interface WhisperOptions {
 }
 
 /**
- * One way to run whisper. It knows its program or addon and nothing else: duration metrics and the slot count are the
- * provider's, queue and retry are the dispatcher's. A run over `timeoutMs` rejects with `SRS_STT_TIMEOUT`, an aborted one with
- * `SRS_STT_CANCELLED`, and neither leaves a process behind.
+ * One way to run whisper. It knows its program or addon and nothing else: durations and `maxConcurrent` are the provider's, queue and
+ * retry are the dispatcher's. A run over `timeoutMs` is counted in `whisperTimeouts` and rejects with `SRS_STT_TIMEOUT`, an aborted one
+ * rejects with `SRS_STT_CANCELLED`, and neither leaves a process behind.
  */
 export interface WhisperEngine {
   readonly kind: 'cli' | 'native';

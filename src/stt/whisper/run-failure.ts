@@ -1,0 +1,33 @@
+import type { ProcessResult } from './subprocess.js';
+
+/**
+ * The cause of an error of the command line: how the program ended and the end of its stderr. The text is private and reached only by
+ * its getter, so that no serializer of errors writes it to a log: programs print what they hear.
+ */
+export class RunFailure extends Error {
+  readonly #stderr: string;
+
+  constructor(ended: ProcessResult) {
+    super(`the program ended with ${ended.signal ?? `code ${ended.exitCode ?? 'unknown'}`}`);
+    this.name = 'RunFailure';
+    this.#stderr = ended.stderrTail;
+  }
+
+  get stderrTail(): string {
+    return this.#stderr;
+  }
+}
+
+/** Words by which a line of stderr tells a fault of the program and not something that was said. */
+const FAULT =
+  /(?:error|exception|denied|not found|no such file|out of memory|unrecognized|usage|timed? ?out|refused)\b/i;
+
+/**
+ * The last line of stderr that tells a fault, for the log; undefined when none does. Lines that may carry a transcript are left out:
+ * traces of a shell (`set -x`), JSON, and the lines with times that the programs print while they hear.
+ */
+export function errorLine(stderr: string): string | undefined {
+  const lines = stderr.split('\n').map((line) => line.trim());
+  const told = lines.filter((line) => FAULT.test(line) && !/^\+|["{}]|-->/.test(line));
+  return told.at(-1)?.slice(0, 200);
+}
