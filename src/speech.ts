@@ -7,7 +7,9 @@ import { SttDispatcher, type SttJob, type SttOutcome } from './stt/dispatcher.js
 import type { SttProvider } from './stt/provider.js';
 import { TempAudio } from './stt/temp-audio.js';
 import { createVendor } from './stt/vendors.js';
-import { whisperEngines } from './whisper-engines.js';
+import type { WhisperEngineFactories } from './stt/whisper/choose-engine.js';
+import { WhisperCliEngine } from './stt/whisper/cli-engine.js';
+import { NativeWhisperEngine } from './stt/whisper/native-engine.js';
 
 /** The speech-to-text side put together from the configuration: vendors, temporary audio and the dispatcher. */
 export class Speech {
@@ -30,7 +32,7 @@ export class Speech {
     const { stt, whisper, tempDir } = this.#config;
     const metrics = this.#metrics;
     const logger = this.#log;
-    const parts = { whisper, whisperEngines: whisperEngines({ metrics, logger }), metrics, logger };
+    const parts = { whisper, whisperEngines: this.#whisperEngines(), metrics, logger };
     for (const vendor of stt.vendors) this.#providers.set(vendor, createVendor(vendor, parts));
     await Promise.all([...this.#providers.values()].map((provider) => provider.start(new AbortController().signal)));
     if (stt.defaultVendor === undefined) {
@@ -74,5 +76,17 @@ export class Speech {
     await this.#dispatcher?.close();
     await Promise.all([...this.#providers.values()].map((provider) => provider.close()));
     await this.#temp?.close();
+  }
+
+  #whisperEngines(): WhisperEngineFactories {
+    const parts = { metrics: this.#metrics, logger: this.#log };
+    const { modelsDirGiven } = this.#config.whisper;
+    return {
+      native: (options) => new NativeWhisperEngine(options, parts),
+      nativeAvailable: () => NativeWhisperEngine.available(),
+      // A program has a place for its models of its own, unless the operator names another.
+      cli: ({ modelsDir, ...options }) =>
+        new WhisperCliEngine(modelsDirGiven && modelsDir !== undefined ? { ...options, modelsDir } : options, parts),
+    };
   }
 }
