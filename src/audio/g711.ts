@@ -43,7 +43,7 @@ export function encodePcmu(sample: number): number {
 export function encodePcma(sample: number): number {
   // One's complement of negative samples, so that -1 and 0 lie in the two innermost steps.
   const magnitude = Math.min(sample < 0 ? ~sample : sample, 32767) >> 4;
-  const chord = Math.max(0, 27 - Math.clz32(magnitude));
+  const chord = Math.max(0, 28 - Math.clz32(magnitude));
   const step = chord < 2 ? magnitude & 0x0f : (magnitude >> (chord - 1)) & 0x0f;
   return ((sample < 0 ? 0 : 0x80) | (chord << 4) | step) ^ 0x55;
 }

@@ -15,6 +15,9 @@ const SAME_END_MS = 300;
 /** A leg that joins later begins this much before the present: its first packets were spoken before they came. */
 const JOIN_BEFORE_SAMPLES = 1600;
 
+/** 20 ms: legs whose first audio is this near have begun together. */
+const SAME_START_SAMPLES = 160;
+
 /** A cut utterance as it leaves the worker. */
 export interface UtteranceCut {
   readonly leg: number;
@@ -56,6 +59,7 @@ export class RecordedCall {
   /** Monotonic ms of the first sample, and the same instant as epoch ms. */
   #zero: number | undefined;
   #startedAt = 0;
+  #waitedOnce = false;
 
   /** Creates `call.wav`. Throws `SRS_RECORDING_WRITE`. */
   constructor(options: RecordedCallOptions, events: RecordedCallEvents) {
@@ -145,15 +149,24 @@ export class RecordedCall {
   }
 
   /**
-   * Sets the beginning of the call clock. First packets are taken to end now, whichever leg has most of them beginning at zero, so that legs
-   * that start together stay together.
+   * Sets the beginning of the call clock. Packets that came first are taken to end now, and the leg that has most of them begins at zero.
+   * One tick more is given to the other legs, and one that is a packet behind begins at zero too: legs that start together lie together.
    */
   #findZero(now: number, force: boolean): boolean {
     const opened = this.#openedAt ?? now;
     let waiting = 0;
-    for (const leg of this.#legs.values()) waiting = Math.max(waiting, leg.timeline.waitingSamples);
-    if (waiting > 0) this.#zero = now - waiting / SAMPLES_PER_MS;
-    else if (force || now - opened >= FIRST_PACKET_MS) this.#zero = opened;
+    for (const { timeline } of this.#legs.values()) waiting = Math.max(waiting, timeline.waitingSamples);
+    if (waiting > 0) {
+      if (!force && !this.#waitedOnce) {
+        this.#waitedOnce = true;
+        return false;
+      }
+      this.#zero = now - waiting / SAMPLES_PER_MS;
+      for (const { timeline } of this.#legs.values()) {
+        const own = timeline.waitingSamples;
+        if (waiting - own <= SAME_START_SAMPLES) timeline.settle(own);
+      }
+    } else if (force || now - opened >= FIRST_PACKET_MS) this.#zero = opened;
     if (this.#zero === undefined) return false;
     this.#startedAt = this.#options.epoch() - (now - this.#zero);
     return true;
