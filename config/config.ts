@@ -26,6 +26,10 @@ export interface Config {
   readonly limits: { readonly maxConcurrentCalls: number };
   readonly log: { readonly level: string; readonly format?: 'json' | 'pretty' };
   readonly dataDir: string;
+  /** Where `sipscribe models` lists and puts models. */
+  readonly modelsDir: string;
+  /** Base URL of model downloads. */
+  readonly modelsUrl?: string;
   /** Temporary WAVs and output directories. */
   readonly tempDir: string;
   readonly shutdownGraceMs: number;
@@ -76,10 +80,11 @@ export interface WhisperConfig {
   readonly engine: 'auto' | 'native' | 'cli';
   readonly binaryPath?: string;
   readonly model: string;
-  readonly modelsDir: string;
-  /** Whether `WHISPER_MODELS_DIR` was given: only then is it passed to the program as `--model_dir`. */
-  readonly modelsDirGiven: boolean;
-  readonly modelsUrl?: string;
+  /**
+   * Where the engine looks for models. Absent for a program unless `WHISPER_MODELS_DIR` is given: `--model_dir` with a folder of ours
+   * would make it forget the models that it has downloaded.
+   */
+  readonly modelsDir?: string;
   /** As given, e.g. `en-US`; absent = detect. */
   readonly language?: string;
   readonly task: 'transcribe' | 'translate';
@@ -122,6 +127,7 @@ const CALLS_PER_WORKER = 450;
 /** Sorts values into groups and works out what depends on other values. The values have passed their checks. */
 export function groupValues(values: Values): Omit<Config, 'entries' | 'notes'> {
   const dataDir = resolve(values.DATA_DIR);
+  const modelsDir = resolve(values.WHISPER_MODELS_DIR ?? join(dataDir, 'models'));
   return {
     sip: {
       host: values.SIP_HOST,
@@ -140,7 +146,7 @@ export function groupValues(values: Values): Omit<Config, 'entries' | 'notes'> {
       workers: values.MEDIA_WORKERS || Math.ceil(values.MAX_CONCURRENT_CALLS / CALLS_PER_WORKER),
     },
     stt: groupStt(values),
-    whisper: groupWhisper(values, dataDir),
+    whisper: groupWhisper(values, modelsDir),
     http: { host: values.HTTP_HOST, port: values.HTTP_PORT, apiKeys: values.API_KEYS ?? [] },
     websocket: {
       heartbeatMs: values.WS_HEARTBEAT,
@@ -160,6 +166,8 @@ export function groupValues(values: Values): Omit<Config, 'entries' | 'notes'> {
     limits: { maxConcurrentCalls: values.MAX_CONCURRENT_CALLS },
     log: { level: values.LOG_LEVEL, ...(values.LOG_FORMAT === undefined ? {} : { format: values.LOG_FORMAT }) },
     dataDir,
+    modelsDir,
+    ...(values.WHISPER_MODELS_URL === undefined ? {} : { modelsUrl: values.WHISPER_MODELS_URL }),
     tempDir: resolve(values.TMPDIR ?? tmpdir()),
     shutdownGraceMs: values.SHUTDOWN_GRACE,
   };
@@ -188,17 +196,17 @@ function groupStt(values: Values): SttConfig {
   };
 }
 
-function groupWhisper(values: Values, dataDir: string): WhisperConfig {
+function groupWhisper(values: Values, modelsDir: string): WhisperConfig {
   const language = values.WHISPER_LANGUAGE?.toLowerCase() === 'auto' ? undefined : values.WHISPER_LANGUAGE;
   const maxConcurrent = values.WHISPER_MAX_CONCURRENT;
+  const isProgram =
+    values.WHISPER_ENGINE === 'cli' || (values.WHISPER_ENGINE === 'auto' && values.WHISPER_BINARY_PATH !== undefined);
   return {
     // `hybrid` did not pass the checks: it is not in this version.
     engine: values.WHISPER_ENGINE === 'hybrid' ? 'auto' : values.WHISPER_ENGINE,
     ...(values.WHISPER_BINARY_PATH === undefined ? {} : { binaryPath: values.WHISPER_BINARY_PATH }),
     model: values.WHISPER_MODEL,
-    modelsDir: resolve(values.WHISPER_MODELS_DIR ?? join(dataDir, 'models')),
-    modelsDirGiven: values.WHISPER_MODELS_DIR !== undefined,
-    ...(values.WHISPER_MODELS_URL === undefined ? {} : { modelsUrl: values.WHISPER_MODELS_URL }),
+    ...(isProgram && values.WHISPER_MODELS_DIR === undefined ? {} : { modelsDir }),
     ...(language === undefined ? {} : { language }),
     task: values.WHISPER_TRANSLATE ? 'translate' : values.WHISPER_TASK,
     outputFormat: values.WHISPER_OUTPUT_FORMAT,

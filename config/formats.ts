@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import convict from 'convict';
+import { splitShellWords } from '../src/stt/whisper/shell-words.js';
 
 /**
  * Strict formats. convict's own take `0` and `no` for true and `12abc` for 12, so none of them is used.
@@ -170,32 +171,11 @@ export function oneOf<const T extends string>(...words: readonly T[]): Format<T>
 export const shellWords: Format<readonly string[]> = {
   expected: 'arguments as a shell would take them, every quote closed',
   parse: (raw) => {
-    const words: string[] = [];
-    let word: string | undefined;
-    let quote = '';
-    for (let at = 0; at < raw.length; at++) {
-      const char = raw.charAt(at);
-      if (char === '\\' && quote !== "'") {
-        at += 1;
-        if (at === raw.length) return undefined;
-        const next = raw.charAt(at);
-        word = (word ?? '') + (quote === '"' && !'"\\$`'.includes(next) ? `\\${next}` : next);
-      } else if (quote !== '') {
-        if (char === quote) quote = '';
-        else word = (word ?? '') + char;
-      } else if (char === '"' || char === "'") {
-        quote = char;
-        word ??= '';
-      } else if (/\s/.test(char)) {
-        if (word !== undefined) words.push(word);
-        word = undefined;
-      } else {
-        word = (word ?? '') + char;
-      }
+    try {
+      return splitShellWords(raw);
+    } catch {
+      return undefined;
     }
-    if (quote !== '') return undefined;
-    if (word !== undefined) words.push(word);
-    return words;
   },
 };
 

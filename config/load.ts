@@ -22,6 +22,8 @@ export interface LoadOptions {
   readonly file?: string;
   /** Variable name → text, from the command line. */
   readonly flags?: Readonly<Record<string, string>>;
+  /** Variable name → text, in place of the schema's defaults; everything else wins over them. */
+  readonly defaults?: Readonly<Record<string, string>>;
 }
 
 /** Names with these beginnings are ours, so an unknown one in the environment is a slip of the pen. */
@@ -48,6 +50,7 @@ export function loadConfig(options: LoadOptions): Config {
   const flags = options.flags ?? {};
   const file = options.file ?? (flags.CONFIG_FILE || options.env.CONFIG_FILE || undefined);
   const given = [
+    ...collect(options.defaults ?? {}, 'default', problems),
     ...(file === undefined ? [] : collect(readConfigFile(file, problems), 'file', problems)),
     ...collect(options.env, 'env', problems),
     ...collect(flags, 'flag', problems),
@@ -67,7 +70,7 @@ export function loadConfig(options: LoadOptions): Config {
   holder.validate({ allowed: 'strict' });
   // Every property was read by the format of its variable, which is where `Values` takes its types from.
   const values = holder.getProperties() as Values;
-  const missing = checkMissingFeatures(values, (name) => inForce.has(name));
+  const missing = checkMissingFeatures(values, (name) => (inForce.get(name)?.source ?? 'default') !== 'default');
   problems.push(...crossCheck(values), ...missing.problems);
   if (problems.length > 0) throw new ConfigError(problems);
   return {

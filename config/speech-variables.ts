@@ -1,4 +1,15 @@
-import { boolean, duration, type Format, integer, languageRouting, list, oneOf, shellWords, text } from './formats.js';
+import {
+  boolean,
+  duration,
+  type Format,
+  integer,
+  languageRouting,
+  list,
+  oneOf,
+  shellWords,
+  text,
+  url,
+} from './formats.js';
 import { given, optional } from './variable.js';
 
 const OUTPUT_FORMATS = ['json', 'txt', 'srt', 'vtt', 'tsv'] as const;
@@ -44,9 +55,9 @@ export const SPEECH_VARIABLES = {
   ),
   WHISPER_MODEL: given(text, 'base', 'Model by name (small) or path of a GGML file.'),
   WHISPER_MODELS_DIR: optional(text, 'native: where models lie; cli: passed on as --model_dir.', {
-    fallbackDoc: 'models in DATA_DIR',
+    fallbackDoc: 'models in DATA_DIR; for cli its own place',
   }),
-  WHISPER_MODELS_URL: optional(text, 'Base URL that `sipscribe models download` takes models from.'),
+  WHISPER_MODELS_URL: optional(url('https', 'http'), 'Base URL that `sipscribe models download` takes models from.'),
   WHISPER_LANGUAGE: optional(language, 'Language of the speech; not set or auto = detect.'),
   WHISPER_TASK: given(oneOf('transcribe', 'translate'), 'transcribe', 'translate gives English.'),
   WHISPER_TRANSLATE: given(boolean, 'false', 'true is the same as WHISPER_TASK=translate and wins over it.'),

@@ -1,6 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import { resample } from '../audio/resampler.js';
-import { readWav } from '../audio/wav-reader.js';
+import { readWav, type WavAudio } from '../audio/wav-reader.js';
 import { SrsError } from '../core/errors.js';
 
 /** Telephony's rate; everything that a leg sends has it. */
@@ -9,18 +9,19 @@ const MAX_WAV_BYTES = 512 * 1024 * 1024;
 
 /** A WAV file of any rate as mono samples at 8 kHz; channels are mixed. Throws `SRS_WAV_MALFORMED`. */
 export async function readLegAudio(path: string): Promise<Int16Array> {
-  const audio = readWav(await readWavBytes(path));
+  const audio = await readWavFile(path);
   return resample(mixToMono(audio.samples, audio.channels), audio.sampleRate, LEG_SAMPLE_RATE);
 }
 
-async function readWavBytes(path: string): Promise<Uint8Array> {
+/** Reads a WAV file whole. Throws `SRS_WAV_MALFORMED` with the path. */
+export async function readWavFile(path: string): Promise<WavAudio> {
   try {
     const { size } = await stat(path);
     if (size > MAX_WAV_BYTES) throw new Error(`${size} bytes are over the limit of ${MAX_WAV_BYTES}`);
-    return await readFile(path);
+    return readWav(await readFile(path));
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new SrsError('SRS_WAV_MALFORMED', `${path} cannot be read: ${reason}`, { cause });
+    throw new SrsError('SRS_WAV_MALFORMED', `${path}: ${reason}`, { cause });
   }
 }
 

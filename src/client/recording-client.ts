@@ -10,13 +10,13 @@ import { RecordingDialog } from './recording-dialog.js';
 import { RtpSender, type SendingLeg } from './rtp-sender.js';
 import { RtpStream } from './rtp-stream.js';
 import { openSipLink, type SipLink, type SipTarget } from './sip-link.js';
-import { joinBody, type OfferLeg, writeMetadata, writeSdpOffer } from './siprec-offer.js';
+import { joinBody, type OfferLeg, type OfferParticipant, writeMetadata, writeSdpOffer } from './siprec-offer.js';
 import { UdpSocket } from './udp-socket.js';
 
 export interface RecordingCallLeg {
   /** `a=label` and metadata label. */
   readonly label: string;
-  readonly participant: { readonly name: string; readonly aor: string };
+  readonly participant: OfferParticipant;
   /** Mono at 8 kHz, or the path of a WAV file of any rate. */
   readonly audio: Int16Array | string;
 }

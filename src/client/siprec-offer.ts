@@ -7,7 +7,15 @@ export interface OfferLeg {
   readonly label: string;
   /** Local RTP port. */
   readonly port: number;
-  readonly participant: { readonly name: string; readonly aor: string };
+  readonly participant: OfferParticipant;
+}
+
+export interface OfferParticipant {
+  readonly name: string;
+  /** `sip:alice@example.com`. */
+  readonly aor: string;
+  /** `caller`, `agent` …; RFC 7865 has no such thing, so it goes as an element of our own namespace. */
+  readonly role?: string;
 }
 
 export interface SdpOptions {
@@ -96,6 +104,9 @@ export function writeMetadata(options: MetadataOptions): string {
       `    <nameID aor="${escapeXml(participant.aor)}">`,
       `      <name xml:lang="en">${escapeXml(participant.name)}</name>`,
       '    </nameID>',
+      ...(participant.role === undefined
+        ? []
+        : [`    <role xmlns="urn:x-sipscribe:participant">${escapeXml(participant.role)}</role>`]),
       '  </participant>',
     );
   }

@@ -1,0 +1,115 @@
+import { parseDuration } from '../../config/formats.js';
+import { type CallReport, placeRecordingCall, type RecordingCallEvent } from '../client/recording-client.js';
+import type { SipTarget } from '../client/sip-link.js';
+import type { OfferParticipant } from '../client/siprec-offer.js';
+import { parseUri } from '../sip/uri.js';
+import { EXIT, type Invocation, UsageError } from './invocation.js';
+
+/** `sipscribe call`: the test SRC. */
+export async function run(invocation: Invocation): Promise<number> {
+  const { terminal } = invocation;
+  const target = readTarget(invocation.required('to'));
+  const [caller, callee] = wavFiles(invocation);
+  const hold = readHold(invocation.option('hold'));
+  const callId = invocation.option('call-id');
+  if (callId !== undefined && !/^[\x21-\x7e]{1,200}$/.test(callId)) {
+    throw new UsageError(`--call-id "${callId}": expected printable characters without blanks`);
+  }
+  const report = await placeRecordingCall({
+    target,
+    codec: readCodec(invocation.option('codec')),
+    packetTimeMs: readPacketTime(invocation.option('ptime')),
+    legs: [
+      { label: '1', participant: participant(invocation, 'caller', 'Caller'), audio: caller },
+      { label: '2', participant: participant(invocation, 'callee', 'Callee'), audio: callee },
+    ],
+    ...(hold === undefined ? {} : { hold }),
+    ...(callId === undefined ? {} : { callId }),
+    onEvent: (event) => terminal.note(describe(event)),
+    signal: invocation.interruptible(),
+  });
+  if (invocation.json) terminal.printJson(report);
+  else for (const line of summary(report)) terminal.print(line);
+  return report.outcome === 'completed' ? EXIT.ok : EXIT.failure;
+}
+
+/** Reads `sip:user@host:port;transport=tcp`. Throws `UsageError`. */
+export function readTarget(text: string): SipTarget & { readonly user?: string } {
+  try {
+    const uri = parseUri(/^sips?:/i.test(text) ? text : `sip:${text}`);
+    const transport = uri.params.get('transport')?.toLowerCase() ?? 'udp';
+    if (uri.scheme === 'sips' || transport === 'tls')
+      throw new UsageError(`--to "${text}": TLS is not in this version`);
+    if (transport !== 'udp' && transport !== 'tcp') {
+      throw new UsageError(`--to "${text}": transport must be udp or tcp`);
+    }
+    const user = uri.user === undefined ? {} : { user: uri.user };
+    return { host: uri.host, port: uri.port ?? 5060, transport, ...user };
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    throw new UsageError(`--to "${text}": expected a SIP URI such as sip:rec@127.0.0.1:5060;transport=tcp`);
+  }
+}
+
+function wavFiles(invocation: Invocation): [string, string] {
+  const files = [...invocation.positionals];
+  const caller = invocation.option('caller') ?? files.shift();
+  const callee = invocation.option('callee') ?? files.shift();
+  if (caller === undefined || callee === undefined) {
+    throw new UsageError('call: two WAV files are needed, as --caller A.wav --callee B.wav');
+  }
+  if (files.length > 0) throw new UsageError(`call: unexpected argument "${files[0]}"`);
+  return [caller, callee];
+}
+
+function participant(invocation: Invocation, side: 'caller' | 'callee', name: string): OfferParticipant {
+  return {
+    name: invocation.option(`${side}-name`) ?? name,
+    aor: invocation.option(`${side}-aor`) ?? `sip:${side}@example.com`,
+    role: side,
+  };
+}
+
+function readCodec(text = 'PCMU'): 'PCMU' | 'PCMA' {
+  const codec = text.toUpperCase();
+  if (codec === 'PCMU' || codec === 'PCMA') return codec;
+  throw new UsageError(`--codec "${text}": expected PCMU or PCMA`);
+}
+
+function readPacketTime(text = '20'): number {
+  const ms = Number(text);
+  if ([10, 20, 30, 40, 60].includes(ms)) return ms;
+  throw new UsageError(`--ptime "${text}": expected 10, 20, 30, 40 or 60`);
+}
+
+/** Reads `5s:3s`: on hold when five seconds are sent, for three seconds. */
+function readHold(text: string | undefined): { atMs: number; forMs: number } | undefined {
+  if (text === undefined) return undefined;
+  const [at, length, ...rest] = text.split(':').map(parseDuration);
+  if (at === undefined || length === undefined || rest.length > 0 || length === 0) {
+    throw new UsageError(`--hold "${text}": expected two durations such as 5s:3s`);
+  }
+  return { atMs: at, forMs: length };
+}
+
+const EVENT_WORDS: Readonly<Record<Exclude<RecordingCallEvent['type'], 'response'>, string>> = {
+  answered: 'answered, sending audio',
+  held: 'on hold',
+  resumed: 'resumed',
+  audio_sent: 'audio is over, hanging up',
+  ended: 'call ended',
+};
+
+function describe(event: RecordingCallEvent): string {
+  const time = new Date(event.at).toISOString().slice(11, 23);
+  return `${time}  ${event.type === 'response' ? `${event.status} to ${event.method}` : EVENT_WORDS[event.type]}`;
+}
+
+function summary(report: CallReport): string[] {
+  const lines = [`call-id ${report.callId}`, `outcome ${report.outcome}`];
+  for (const leg of report.legs) {
+    const way = leg.remote === undefined ? 'refused' : `${leg.localPort} -> ${leg.remote.address}:${leg.remote.port}`;
+    lines.push(`leg ${leg.label} ${way} ${leg.packets} packets ${(leg.samples / 8000).toFixed(3)} s ${report.codec}`);
+  }
+  return lines;
+}
