@@ -10,6 +10,7 @@ export interface ResponseExtras {
   readonly toTag: string | undefined;
   /** Record-Route is copied into what makes a dialog (RFC 3261 §12.1.1). */
   readonly recordRoute?: boolean;
+  /** Written by the server; they win over equal names in the reply. */
   readonly headers?: readonly SipHeader[];
 }
 
@@ -30,10 +31,7 @@ export function buildResponse(request: SipRequest, reply: SipReply, extras: Resp
   if (extras.headers) headers.push(...extras.headers);
   for (const [key, value] of Object.entries(reply.headers ?? {})) {
     const name = canonicalHeaderName(key);
-    if (OWN.has(name)) continue;
-    const at = headers.findIndex((header) => header.name === name);
-    if (at >= 0) headers.splice(at, 1);
-    headers.push({ name, value });
+    if (!OWN.has(name) && !extras.headers?.some((header) => header.name === name)) headers.push({ name, value });
   }
   if (reply.body) headers.push({ name: 'content-type', value: reply.body.type });
   return {

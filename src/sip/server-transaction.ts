@@ -1,10 +1,17 @@
 import type { Scope } from '../core/scope.js';
-import type { IncomingRequest } from './incoming-request.js';
 import { type SipResponse, serializeSipMessage } from './message.js';
 import { Retransmission } from './retransmission.js';
 import { type SipTimers, transactionLifetimeMs } from './sip-timers.js';
+import type { SipTarget, SipTransport } from './transport.js';
 
 export interface ServerTransactionOptions {
+  readonly key: string;
+  readonly method: string;
+  /** The way back. The request itself is not kept: a transaction outlives it by half a minute. */
+  readonly transport: SipTransport;
+  readonly replyTarget: SipTarget;
+  /** The To tag of every response in this transaction. */
+  readonly toTag: string;
   readonly timers: SipTimers;
   readonly scope: Scope;
   readonly onEnd: (transaction: ServerTransaction) => void;
@@ -18,10 +25,6 @@ export interface ServerTransactionOptions {
  * proceeding → completed → terminated for all other methods.
  */
 export class ServerTransaction {
-  readonly key: string;
-  readonly request: IncomingRequest;
-  /** The To tag of every response in this transaction. */
-  readonly toTag: string;
   /** Hears a CANCEL that came in time. */
   onCancel: (() => void) | undefined;
   readonly #options: ServerTransactionOptions;
@@ -31,11 +34,16 @@ export class ServerTransaction {
   #repeat: Retransmission | undefined;
   #cancelTimer: (() => void) | undefined;
 
-  constructor(key: string, request: IncomingRequest, toTag: string, options: ServerTransactionOptions) {
-    this.key = key;
-    this.request = request;
-    this.toTag = toTag;
+  constructor(options: ServerTransactionOptions) {
     this.#options = options;
+  }
+
+  get key(): string {
+    return this.#options.key;
+  }
+
+  get toTag(): string {
+    return this.#options.toTag;
   }
 
   get finalStatus(): number | undefined {
@@ -57,7 +65,7 @@ export class ServerTransaction {
 
   /** Sends along the way of this transaction's responses. */
   send(bytes: Uint8Array): void {
-    this.request.arrival.transport.send(bytes, this.request.replyTarget);
+    this.#options.transport.send(bytes, this.#options.replyTarget);
   }
 
   /** The request came again: the last response is repeated, but a 2xx to INVITE is left to the dialog. */
@@ -66,9 +74,14 @@ export class ServerTransaction {
       this.send(this.#last);
   }
 
+  /** Sends the 2xx to an INVITE again; the dialog does so until its ACK comes. */
+  repeatFinal(): void {
+    if (this.#last !== undefined && this.#state === 'accepted') this.send(this.#last);
+  }
+
   /** The ACK to a failure came. */
   acknowledged(): void {
-    if (this.#state !== 'completed' || this.request.method !== 'INVITE') return;
+    if (this.#state !== 'completed' || this.#options.method !== 'INVITE') return;
     this.#state = 'confirmed';
     this.#repeat?.stop();
     this.#last = undefined;
@@ -84,20 +97,19 @@ export class ServerTransaction {
   }
 
   get #reliable(): boolean {
-    return this.request.arrival.transport.reliable;
+    return this.#options.transport.reliable;
   }
 
   #finish(status: number): void {
     const { timers, scope } = this.#options;
     const lifetime = transactionLifetimeMs(timers);
-    if (this.request.method !== 'INVITE') {
+    if (this.#options.method !== 'INVITE') {
       this.#state = 'completed';
       this.#endAfter(this.#reliable ? 0 : lifetime); // Timer J.
       return;
     }
     if (status < 300) {
       this.#state = 'accepted';
-      this.#last = undefined;
       this.#endAfter(lifetime); // Timer L.
       return;
     }

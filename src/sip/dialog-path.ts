@@ -1,0 +1,63 @@
+import { lookup } from 'node:dns/promises';
+import { isIP } from 'node:net';
+import type { IncomingRequest } from './incoming-request.js';
+import type { SipHeader } from './message.js';
+import { parseNameAddress } from './name-address.js';
+import { parseUri } from './uri.js';
+
+/** How requests of ours travel in a dialog: remote target and route set (RFC 3261 §12.1.1, §12.2.1.1). */
+export class DialogPath {
+  readonly #routes: readonly string[];
+  #target: string;
+
+  /** @throws SrsError `SRS_SIP_MALFORMED` when Contact or Record-Route cannot be read */
+  constructor(invite: IncomingRequest) {
+    this.#target = contactUri(invite) ?? '';
+    // A UAS keeps Record-Route in the order of the request.
+    this.#routes = invite.headers('record-route');
+    for (const route of this.#routes) parseNameAddress(route);
+  }
+
+  /** Takes the Contact of a target refresh request. @throws SrsError `SRS_SIP_MALFORMED` */
+  refresh(request: IncomingRequest): void {
+    this.#target = contactUri(request) ?? this.#target;
+  }
+
+  /** Request-URI and Route headers of a request of ours. A first route without `lr` is a strict router. */
+  addressing(): { readonly uri: string; readonly routes: readonly SipHeader[]; readonly nextHop: string } {
+    const [first, ...rest] = this.#routes;
+    const route = (value: string): SipHeader => ({ name: 'route', value });
+    if (first === undefined) return { uri: this.#target, routes: [], nextHop: this.#target };
+    const nextHop = parseNameAddress(first).uri;
+    if (/;\s*lr(?=[\s;=]|$)/i.test(nextHop)) return { uri: this.#target, routes: this.#routes.map(route), nextHop };
+    return { uri: nextHop, routes: [...rest, `<${this.#target}>`].map(route), nextHop };
+  }
+}
+
+/** Address, port and transport that a URI leads to, or undefined when its host has no address. SRV records are not asked. */
+export async function resolveUri(
+  uri: string,
+): Promise<{ readonly address: string; readonly port: number; readonly transport: string | undefined } | undefined> {
+  try {
+    const { scheme, host, port, params } = parseUri(uri);
+    const maddr = params.get('maddr');
+    const name = maddr || host;
+    const address = isIP(name) ? name : (await lookup(name)).address;
+    return {
+      address,
+      port: port ?? (scheme === 'sips' ? 5061 : 5060),
+      transport: params.get('transport')?.toLowerCase(),
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+/** The URI of the Contact, or undefined when there is none. @throws SrsError `SRS_SIP_MALFORMED` */
+export function contactUri(request: IncomingRequest): string | undefined {
+  const [contact] = request.headers('contact');
+  if (contact === undefined) return undefined;
+  const { uri } = parseNameAddress(contact);
+  parseUri(uri);
+  return uri;
+}

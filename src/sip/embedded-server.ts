@@ -1,0 +1,151 @@
+import { BlockList, isIP } from 'node:net';
+import { type Clock, systemClock } from '../core/clock.js';
+import { SrsError } from '../core/errors.js';
+import type { Logger } from '../core/logger.js';
+import type { Metrics } from '../core/metrics.js';
+import { DEFAULT_SIP_LIMITS } from './limits.js';
+import { MINIMUM_SESSION_SECONDS } from './session-interval.js';
+import { SipCore } from './sip-core.js';
+import { SipRouter } from './sip-router.js';
+import type { ListenAddress, SipHandlers, SipServer } from './sip-server.js';
+import { DEFAULT_SIP_TIMERS, type SipTimers } from './sip-timers.js';
+import type { SipTransport } from './transport.js';
+import { TcpTransport } from './transport-tcp.js';
+import { UdpTransport } from './transport-udp.js';
+
+export interface EmbeddedSipServerOptions {
+  /** Address to bind; `0.0.0.0` for all. */
+  readonly host: string;
+  /** 0 lets the system choose. */
+  readonly udpPorts: readonly number[];
+  readonly tcpPorts: readonly number[];
+  /** Shown in Contact in place of the address that a request came in on. */
+  readonly externalIp?: string;
+  /** Addresses or CIDR ranges that may speak to the server; others hear 403. None or empty: everybody. */
+  readonly peers?: readonly string[];
+  /** 65,535 when not given. */
+  readonly maxMessageBytes?: number;
+  /** TCP connections per port; 1,024 when not given. */
+  readonly maxConnections?: number;
+  /** Server transactions held at once; 200,000 when not given. */
+  readonly maxTransactions?: number;
+  /** A TCP connection without traffic is closed after this; 15 minutes when not given. */
+  readonly idleConnectionMs?: number;
+  readonly handlers: SipHandlers;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly clock?: Clock;
+  readonly timers?: SipTimers;
+  /** The smallest Session-Expires taken, in seconds; 90 when not given (RFC 4028 §4). */
+  readonly minimumSessionSeconds?: number;
+  /** Value of Server and User-Agent. */
+  readonly serverName: string;
+}
+
+/** Sizes of what the server holds; all are 0 at rest, connections kept open by peers aside. */
+export interface SipServerCounts {
+  readonly transactions: number;
+  readonly dialogs: number;
+  readonly connections: number;
+}
+
+/** The user-agent server in this process: SIP over UDP and TCP (RFC 3261). */
+export class EmbeddedSipServer implements SipServer {
+  readonly #core: SipCore;
+  readonly #router: SipRouter;
+  readonly #tcp: readonly TcpTransport[];
+  #starting: Promise<void> | undefined;
+  #stopping: Promise<void> | undefined;
+
+  /** @throws SrsError `SRS_CONFIG_INVALID` when a peer is neither address nor CIDR range */
+  constructor(options: EmbeddedSipServerOptions) {
+    this.#core = new SipCore({
+      handlers: options.handlers,
+      logger: options.logger,
+      metrics: options.metrics,
+      clock: options.clock ?? systemClock,
+      timers: options.timers ?? DEFAULT_SIP_TIMERS,
+      serverName: options.serverName,
+      externalIp: options.externalIp,
+      minimumSessionSeconds: options.minimumSessionSeconds ?? MINIMUM_SESSION_SECONDS,
+    });
+    const limits = { ...DEFAULT_SIP_LIMITS, maxMessageBytes: options.maxMessageBytes ?? 65_535 };
+    this.#router = new SipRouter({
+      core: this.#core,
+      limits,
+      peers: peerList(options.peers ?? []),
+      maxTransactions: options.maxTransactions ?? 200_000,
+    });
+    const shared = {
+      host: options.host,
+      onMessage: this.#router.receive.bind(this.#router),
+      onError: (error: Error) => options.logger.warn({ err: error }, 'SIP socket failed'),
+    };
+    const udp: SipTransport[] = options.udpPorts.map((port) => new UdpTransport({ ...shared, port }));
+    this.#tcp = options.tcpPorts.map(
+      (port) =>
+        new TcpTransport({
+          ...shared,
+          port,
+          limits,
+          ...(options.maxConnections === undefined ? {} : { maxConnections: options.maxConnections }),
+          ...(options.idleConnectionMs === undefined ? {} : { idleMs: options.idleConnectionMs }),
+        }),
+    );
+    this.#core.transports.push(...udp, ...this.#tcp);
+  }
+
+  get addresses(): readonly ListenAddress[] {
+    return this.#core.transports.map((transport) => transport.address);
+  }
+
+  get counts(): SipServerCounts {
+    return {
+      transactions: this.#router.transactions + this.#core.clientTransactions,
+      dialogs: this.#core.dialogs.size,
+      connections: this.#tcp.reduce((sum, transport) => sum + transport.connections, 0),
+    };
+  }
+
+  start(): Promise<void> {
+    this.#starting ??= this.#startAll();
+    return this.#starting;
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stopAll();
+    return this.#stopping;
+  }
+
+  async #startAll(): Promise<void> {
+    try {
+      for (const transport of this.#core.transports) await transport.start();
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+    this.#core.options.logger.info({ addresses: this.addresses }, 'SIP server listens');
+  }
+
+  async #stopAll(): Promise<void> {
+    await Promise.all(this.#core.transports.map((transport) => transport.close()));
+    this.#router.stop();
+    await this.#core.stop();
+  }
+}
+
+function peerList(peers: readonly string[]): BlockList | undefined {
+  if (peers.length === 0) return undefined;
+  const list = new BlockList();
+  for (const peer of peers) {
+    const [address = '', prefix] = peer.split('/');
+    const family = isIP(address);
+    const bits = family === 6 ? 128 : 32;
+    const length = prefix === undefined ? bits : Number(prefix);
+    if (family === 0 || !Number.isInteger(length) || length < 0 || length > bits || prefix === '') {
+      throw new SrsError('SRS_CONFIG_INVALID', `"${peer}" is neither an IP address nor a CIDR range`);
+    }
+    list.addSubnet(address, length, family === 6 ? 'ipv6' : 'ipv4');
+  }
+  return list;
+}

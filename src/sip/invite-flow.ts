@@ -1,0 +1,67 @@
+import { Dialog } from './dialog.js';
+import { contactUri } from './dialog-path.js';
+import { failureReply } from './failure.js';
+import type { IncomingRequest } from './incoming-request.js';
+import type { ServerTransaction } from './server-transaction.js';
+import { negotiateSessionInterval } from './session-interval.js';
+import type { SipCore } from './sip-core.js';
+import { transactionLifetimeMs } from './sip-timers.js';
+
+/**
+ * A new INVITE from 100 to its final response (RFC 3261 §13.3.1).
+ * Whatever happens on the way, the INVITE gets exactly one final response, and a session that was made for nothing is told so.
+ */
+export async function takeInvite(
+  core: SipCore,
+  request: IncomingRequest,
+  transaction: ServerTransaction,
+): Promise<void> {
+  const { handlers, logger, timers, minimumSessionSeconds } = core.options;
+  const { callId } = request;
+  core.respond(transaction, request, { status: 100 });
+  let dialog: Dialog | undefined;
+  const giveUp = (status: number): void => {
+    core.respond(transaction, request, { status });
+    dialog?.abandon(true);
+  };
+  let cancelPatience = (): void => {};
+  try {
+    if (contactUri(request) === undefined) {
+      core.respond(transaction, request, { status: 400, headers: { Warning: '399 sipscribe "no Contact"' } });
+      return;
+    }
+    const session = negotiateSessionInterval(request, minimumSessionSeconds);
+    if ('refusal' in session) {
+      core.respond(transaction, request, session.refusal);
+      return;
+    }
+    transaction.onCancel = () => giveUp(487);
+    const local = core.localHost(request);
+    const early = new Dialog(core, request, transaction.toTag, typeof local === 'string' ? local : await local);
+    if (transaction.finalStatus !== undefined) return;
+    dialog = early;
+    cancelPatience = core.scope.timeout(() => {
+      logger.error({ callId }, 'INVITE was not decided in time');
+      giveUp(503);
+    }, transactionLifetimeMs(timers));
+    const { reply, session: made } = await handlers.invite(request, early);
+    if (transaction.finalStatus !== undefined) {
+      // The answer comes too late: the session was made for a call that is gone.
+      made?.ended('cancelled');
+    } else if (reply.status >= 200 && reply.status < 300) {
+      early.confirm(request, transaction, reply, made, session.interval);
+    } else {
+      core.respond(transaction, request, reply.status < 300 ? { status: 500 } : reply);
+      early.abandon(false);
+    }
+  } catch (error) {
+    const reply = failureReply(error);
+    const fields = { callId, status: reply.status, err: error };
+    if (reply.status === 500) logger.error(fields, 'INVITE failed');
+    else logger.info(fields, 'INVITE refused');
+    core.respond(transaction, request, reply);
+    dialog?.abandon(false);
+  } finally {
+    cancelPatience();
+  }
+}

@@ -1,0 +1,163 @@
+import type { Clock } from '../core/clock.js';
+import { SrsError } from '../core/errors.js';
+import { token } from '../core/ids.js';
+import type { Logger } from '../core/logger.js';
+import { type Metrics, SIP_CLASSES, SIP_METHODS, type SipMethodLabel } from '../core/metrics.js';
+import { Scope } from '../core/scope.js';
+import { ClientTransaction, clientTransactionKey } from './client-transaction.js';
+import type { Dialog } from './dialog.js';
+import { ALLOWED_METHODS, complete } from './failure.js';
+import type { Answerable, IncomingRequest } from './incoming-request.js';
+import { type SipHeader, type SipRequest, type SipResponse, serializeSipMessage } from './message.js';
+import { buildResponse } from './response.js';
+import type { ServerTransaction } from './server-transaction.js';
+import type { SipHandlers, SipReply } from './sip-server.js';
+import type { SipTimers } from './sip-timers.js';
+import type { SipTarget, SipTransport } from './transport.js';
+import { writtenHost } from './uri.js';
+import { MAGIC_COOKIE } from './via.js';
+
+/** Extensions that this server has. */
+export const SUPPORTED = 'siprec, timer';
+
+export interface SipCoreOptions {
+  readonly handlers: SipHandlers;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly timers: SipTimers;
+  readonly serverName: string;
+  /** Shown in Contact and Via in place of the local address. */
+  readonly externalIp: string | undefined;
+  readonly minimumSessionSeconds: number;
+}
+
+/** Where a request of ours goes and what it says about us. */
+export interface OutgoingPath {
+  readonly transport: SipTransport;
+  readonly target: SipTarget;
+  readonly localHost: string;
+}
+
+/** What transactions and dialogs share: settings, tables, counting, and the way out. */
+export class SipCore {
+  readonly options: SipCoreOptions;
+  readonly scope = new Scope('sip');
+  readonly dialogs = new Map<string, Dialog>();
+  readonly transports: SipTransport[] = [];
+  readonly #clients = new Map<string, ClientTransaction>();
+
+  constructor(options: SipCoreOptions) {
+    this.options = options;
+  }
+
+  get clientTransactions(): number {
+    return this.#clients.size;
+  }
+
+  /** The response as it goes out, with what every response of its kind carries. */
+  response(
+    request: Answerable,
+    reply: SipReply,
+    toTag: string | undefined,
+    extras: {
+      readonly contact?: string;
+      readonly recordRoute?: boolean;
+      readonly headers?: Record<string, string>;
+    } = {},
+  ): SipResponse {
+    const full = complete(reply);
+    const { status } = full;
+    const { method } = request.message;
+    const headers: SipHeader[] = [];
+    if (extras.contact !== undefined) headers.push({ name: 'contact', value: extras.contact });
+    if (status >= 200) headers.push({ name: 'server', value: this.options.serverName });
+    if (status >= 200 && status < 300 && (method === 'INVITE' || method === 'UPDATE' || method === 'OPTIONS')) {
+      headers.push({ name: 'allow', value: ALLOWED_METHODS }, { name: 'supported', value: SUPPORTED });
+    }
+    for (const [name, value] of Object.entries(extras.headers ?? {})) headers.push({ name, value });
+    return buildResponse(request.message, full, { toTag, recordRoute: extras.recordRoute === true, headers });
+  }
+
+  /** Answers inside a transaction; false when it was answered before. */
+  respond(
+    transaction: ServerTransaction,
+    request: Answerable,
+    reply: SipReply,
+    extras?: Parameters<SipCore['response']>[3],
+  ): boolean {
+    if (transaction.finalStatus !== undefined) return false;
+    const toTag = reply.status > 100 ? transaction.toTag : undefined;
+    const response = this.response(request, reply, toTag, extras);
+    this.countResponse(response.status);
+    return transaction.respond(response);
+  }
+
+  /** Answers without keeping anything, where no transaction can or shall be made. */
+  respondStateless(request: Answerable, transport: SipTransport, reply: SipReply): void {
+    const response = this.response(request, reply, token(6));
+    this.countResponse(response.status);
+    transport.send(serializeSipMessage(response), request.replyTarget);
+  }
+
+  /** The host that the peer of this request reaches us at. */
+  localHost(request: IncomingRequest): string | Promise<string> {
+    return this.options.externalIp ?? request.arrival.transport.localAddressFor(request.replyTarget);
+  }
+
+  /**
+   * Sends a request of ours; resolves with its final response.
+   *
+   * @param request without Via
+   * @throws SrsError `SRS_SIP_TIMEOUT`, or what the transport said
+   */
+  request(request: SipRequest, path: OutgoingPath): Promise<SipResponse> {
+    const { transport, target, localHost } = path;
+    const sentBy = `${writtenHost(localHost)}:${transport.address.port}`;
+    const via = `SIP/2.0/${transport.kind.toUpperCase()} ${sentBy};branch=${MAGIC_COOKIE}${token()};rport`;
+    return new Promise((resolve, reject) => {
+      const transaction = new ClientTransaction({
+        request: { ...request, headers: [{ name: 'via', value: via }, ...request.headers] },
+        send: (bytes) => transport.send(bytes, target, (error) => transaction.fail(error)),
+        reliable: transport.reliable,
+        timers: this.options.timers,
+        scope: this.scope,
+        onFinal: resolve,
+        onFailure: reject,
+        onEnd: (ended) => this.#clients.delete(ended.key),
+      });
+      this.#clients.set(transaction.key, transaction);
+      transaction.start();
+    });
+  }
+
+  /** Gives a response to the request of ours that it answers; false when there is none. */
+  receiveResponse(response: SipResponse): boolean {
+    const key = clientTransactionKey(response);
+    const transaction = key === undefined ? undefined : this.#clients.get(key);
+    transaction?.receive(response);
+    return transaction !== undefined;
+  }
+
+  countRequest(method: string): void {
+    this.options.metrics.sipRequests.inc({ method: isKnownMethod(method) ? method : 'OTHER' });
+  }
+
+  countResponse(status: number): void {
+    this.options.metrics.sipResponses.inc({ class: SIP_CLASSES[Math.floor(status / 100) - 1] ?? '6xx' });
+  }
+
+  /** Forgets all timers, dialogs and transactions of ours. Nobody is told. */
+  async stop(): Promise<void> {
+    for (const transaction of [...this.#clients.values()]) {
+      transaction.fail(new SrsError('SRS_SIP_TIMEOUT', 'the server stopped'));
+      transaction.terminate();
+    }
+    for (const dialog of [...this.dialogs.values()]) dialog.forget();
+    await this.scope.close();
+  }
+}
+
+function isKnownMethod(method: string): method is SipMethodLabel {
+  return SIP_METHODS.some((known) => known === method);
+}
