@@ -86,7 +86,12 @@ function wantedFlags() {
   if (arch() !== 'x64' || platform() === 'win32') return ['-O3'];
   if (platform() === 'darwin') return ['-O3', '-march=native'];
   const has = cpuFeatures();
-  return ['-O3', ...Object.keys(X86_FLAGS).filter((name) => has.has(name)).map((name) => X86_FLAGS[name])];
+  return [
+    '-O3',
+    ...Object.keys(X86_FLAGS)
+      .filter((name) => has.has(name))
+      .map((name) => X86_FLAGS[name]),
+  ];
 }
 
 const compiler = () => (process.env.CC ?? 'cc').split(' ')[0] ?? 'cc';
@@ -196,13 +201,21 @@ function compile(folder, gyp, flags) {
     maxBuffer: 64 * 1024 * 1024,
   });
   if (run.status === 0 && existsSync(addonPath(folder))) return undefined;
-  return `${run.stdout ?? ''}\n${run.stderr ?? ''}\n${run.error?.message ?? ''}`.trim().split('\n').slice(-25).join('\n');
+  return `${run.stdout ?? ''}\n${run.stderr ?? ''}\n${run.error?.message ?? ''}`
+    .trim()
+    .split('\n')
+    .slice(-25)
+    .join('\n');
 }
 
 /** The addon as Node would load it, in a process of its own: a build for another ABI or with a missing library is found here. */
 function loads(folder) {
-  const run = spawnSync(process.execPath, ['-e', `require(${JSON.stringify(addonPath(folder))})`], { encoding: 'utf8' });
-  return run.status === 0 ? undefined : (run.stderr ?? '').trim().split('\n').slice(-8).join('\n') || `signal ${run.signal}`;
+  const run = spawnSync(process.execPath, ['-e', `require(${JSON.stringify(addonPath(folder))})`], {
+    encoding: 'utf8',
+  });
+  return run.status === 0
+    ? undefined
+    : (run.stderr ?? '').trim().split('\n').slice(-8).join('\n') || `signal ${run.signal}`;
 }
 
 function complain(reason, detail) {
@@ -237,14 +250,19 @@ function build(force) {
     vector = vectorSets(flags) ?? [];
   }
   const wanted = wish(folder, flags, vector);
-  if (!force && existsSync(addonPath(folder)) && JSON.stringify(readStamp(folder)?.wish) === JSON.stringify(wanted)) return;
+  if (!force && existsSync(addonPath(folder)) && JSON.stringify(readStamp(folder)?.wish) === JSON.stringify(wanted))
+    return;
   const gyp = nodeGyp();
   if (gyp === undefined) {
-    complain('node-gyp was not found. It comes with npm.', 'Run `npm install` with the npm of this node, or set npm_config_node_gyp.');
+    complain(
+      'node-gyp was not found. It comes with npm.',
+      'Run `npm install` with the npm of this node, or set npm_config_node_gyp.',
+    );
     return;
   }
   say(`building the native whisper engine for ${vector.join(' ') || 'a CPU without vector unit'} (about a minute)`);
-  const old = join(folder, 'build'), aside = join(folder, 'build.before');
+  const old = join(folder, 'build'),
+    aside = join(folder, 'build.before');
   rmSync(aside, { recursive: true, force: true });
   if (existsSync(old)) renameSync(old, aside);
   const started = Date.now();

@@ -29,7 +29,7 @@ const F16 = 1;
 /** Little-endian 32-bit integers. */
 function ints(...values) {
   const bytes = Buffer.alloc(4 * values.length);
-  values.forEach((value, i) => bytes.writeInt32LE(value, 4 * i));
+  for (const [i, value] of values.entries()) bytes.writeInt32LE(value, 4 * i);
   return bytes;
 }
 
@@ -80,13 +80,18 @@ function tensor(name, shape, { fill, rows } = {}) {
   const count = shape.reduce((product, n) => product * n, 1);
   // whisper.cpp wants vectors, convolution biases ([n, 1]) and positional embeddings as f32, whatever the file's type is.
   const wide = shape.length < 2 || shape.at(-1) === 1 || name.endsWith('positional_embedding');
-  const header = [ints(shape.length, Buffer.byteLength(name), wide ? F32 : F16), ints(...[...shape].reverse()), Buffer.from(name)];
+  const header = [
+    ints(shape.length, Buffer.byteLength(name), wide ? F32 : F16),
+    ints(...[...shape].reverse()),
+    Buffer.from(name),
+  ];
   if (wide) {
-    const values = fill === undefined ? new Float32Array(count) : Float32Array.from({ length: count }, (_, i) => fill(i));
+    const values =
+      fill === undefined ? new Float32Array(count) : Float32Array.from({ length: count }, (_, i) => fill(i));
     return Buffer.concat([...header, Buffer.from(values.buffer)]);
   }
   const values = new Uint16Array(count);
-  for (const [row, vector] of rows ?? []) vector.forEach((value, i) => (values[row * shape[1] + i] = half(value)));
+  for (const [row, vector] of rows ?? []) values.set(vector.map(half), row * shape[1]);
   return Buffer.concat([...header, Buffer.from(values.buffer)]);
 }
 
@@ -96,7 +101,10 @@ const ones = { fill: () => 1 };
 function block(prefix, attentions) {
   const parts = [];
   for (const attention of attentions) {
-    parts.push(tensor(`${prefix}.${attention}_ln.weight`, [WIDTH], ones), tensor(`${prefix}.${attention}_ln.bias`, [WIDTH]));
+    parts.push(
+      tensor(`${prefix}.${attention}_ln.weight`, [WIDTH], ones),
+      tensor(`${prefix}.${attention}_ln.bias`, [WIDTH]),
+    );
     for (const part of ['query', 'key', 'value', 'out']) {
       parts.push(tensor(`${prefix}.${attention}.${part}.weight`, [WIDTH, WIDTH]));
       if (part !== 'key') parts.push(tensor(`${prefix}.${attention}.${part}.bias`, [WIDTH]));
@@ -140,8 +148,11 @@ function decoder(script) {
   const rows = new Map();
   script.forEach((token, step) => {
     const row = rows.get(token) ?? new Array(WIDTH).fill(0);
-    directions[PROMPT_LENGTH - 1 + step].forEach((x, i) => (row[i] += 2.5 * x));
-    rows.set(token, row);
+    const direction = directions[PROMPT_LENGTH - 1 + step];
+    rows.set(
+      token,
+      row.map((value, i) => value + 2.5 * direction[i]),
+    );
   });
   return [
     ...block('decoder.blocks.0', ['attn', 'cross_attn']),
@@ -163,10 +174,14 @@ function decoder(script) {
  */
 export function writeScriptedModel(path, { text, seconds = 2 }) {
   const words = text.trim().split(/\s+/).filter(Boolean);
-  if (words.length === 0 || words.length > 200) throw new RangeError(`a script has 1 to 200 words, this one ${words.length}`);
+  if (words.length === 0 || words.length > 200)
+    throw new RangeError(`a script has 1 to 200 words, this one ${words.length}`);
   if (!(seconds > 0 && seconds <= 30)) throw new RangeError(`a segment ends within 30 s, not at ${seconds}`);
   const distinct = [...new Set(words)];
-  const vocabulary = [...Array.from({ length: 256 }, (_, i) => Buffer.from([i])), ...distinct.map((word) => Buffer.from(` ${word}`))];
+  const vocabulary = [
+    ...Array.from({ length: 256 }, (_, i) => Buffer.from([i])),
+    ...distinct.map((word) => Buffer.from(` ${word}`)),
+  ];
   const script = [
     TOKEN_FIRST_TIME,
     ...words.map((word) => 256 + distinct.indexOf(word)),
