@@ -4,11 +4,10 @@ import type { Metrics } from '../core/metrics.js';
 import type { EndReason, MediaAnswer, RecordingMetadata, RsOffer } from '../core/model.js';
 import type { RecordingSessionPort } from '../session/recorder.js';
 import { AnswerWriter } from './answer.js';
+import { complete, failureReply } from './failure.js';
 import { readRsBody } from './rs-body.js';
 import { readRsOffer } from './rs-offer.js';
 import type { SipDialogControl, SipDialogHandlers, SipReply, SipRequestView } from './sip-server.js';
-import { ALLOWED_METHODS, capabilities } from './siprec-capabilities.js';
-import { refusalInDialog } from './siprec-refusal.js';
 
 export interface RecordingDialogOptions {
   readonly session: RecordingSessionPort;
@@ -38,7 +37,7 @@ export class RecordingDialog implements SipDialogHandlers {
 
   /** A 200 with a session description: plain `application/sdp`, because SRCs cannot read a multipart answer. */
   accept(request: SipRequestView, answer?: MediaAnswer): SipReply {
-    const headers = { ...capabilities(), ...sessionIdHeader(request, this.#options.sessionUuid) };
+    const headers = sessionIdHeader(request, this.#options.sessionUuid);
     if (!answer) return { status: 200, headers };
     return { status: 200, headers, body: { type: 'application/sdp', content: this.#writer.write(answer) } };
   }
@@ -53,7 +52,7 @@ export class RecordingDialog implements SipDialogHandlers {
       case 'OPTIONS':
         return this.accept(request);
       default:
-        return { status: 405, headers: { Allow: ALLOWED_METHODS } };
+        return complete({ status: 405 });
     }
   }
 
@@ -86,7 +85,7 @@ export class RecordingDialog implements SipDialogHandlers {
       this.#awaitsAnswer = true;
       return this.accept(request, willing(session.currentAnswer));
     } catch (error) {
-      const reply = refusalInDialog(error);
+      const reply = refusal(error);
       logger.warn({ callId: first.callId, code: codeOf(error), status: reply.status }, 'offer in dialog refused');
       return reply;
     }
@@ -142,6 +141,16 @@ function willing(answer: MediaAnswer): MediaAnswer {
 export function sessionIdHeader(request: SipRequestView, local: string): Record<string, string> {
   const remote = /^\s*([0-9a-f]{32})(?:\s*;|\s*$)/i.exec(request.header('session-id') ?? '')?.[1];
   return remote === undefined ? {} : { 'Session-ID': `${local};remote=${remote.toLowerCase()}` };
+}
+
+/**
+ * A refused offer inside a dialog: whatever is wrong with it, the answer is 488 and the session goes on as it was (RFC 3261 §14.2).
+ * 400 and 503 there make some SRCs tear the recording down.
+ */
+function refusal(error: unknown): SipReply {
+  const { code, message, sipStatus } = SrsError.from(error);
+  if (!code.startsWith('SRS_SDP_') && sipStatus !== 503) return failureReply(error);
+  return failureReply(new SrsError(code, message, { facts: { status: 488 } }));
 }
 
 function codeOf(error: unknown): string {

@@ -70,8 +70,12 @@ class BodyReader {
     if (kind === 'unknown' || encoded) {
       if (alternative || isOptional(part)) return;
       throw encoded
-        ? new SrsError('SRS_SIP_MEDIA_TYPE', `content encoding ${quote(encoding)}`, { facts: { encoding: true } })
-        : new SrsError('SRS_SIP_MEDIA_TYPE', `media type ${quote(part.type.value)}`);
+        ? new SrsError('SRS_SIP_MEDIA_TYPE', `content encoding ${quote(encoding)}`, {
+            facts: { acceptEncoding: 'identity' },
+          })
+        : new SrsError('SRS_SIP_MEDIA_TYPE', `media type ${quote(part.type.value)}`, {
+            facts: { accept: ACCEPTED_TYPES },
+          });
     }
     if (kind === 'multipart') this.#multipart(part);
     else if (kind === 'metadata') this.#xml ??= transferDecoded(part);

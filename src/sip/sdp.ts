@@ -81,8 +81,9 @@ function readStream(section: SdpSection, index: number, session: Attributes | un
 }
 
 function addressOf(attributes: Attributes | undefined): string | undefined {
-  // A TTL or a count may follow a multicast address (RFC 8866 §5.7).
-  const address = attributes?.connection?.ip?.split('/')[0];
+  const ip = attributes?.connection?.ip;
+  // sdp-transform makes a number of an address cut to digits. A TTL or a count may follow a multicast one (RFC 8866 §5.7).
+  const address = ip === undefined ? undefined : String(ip).split('/')[0];
   return address === undefined || address === '' ? undefined : address;
 }
 

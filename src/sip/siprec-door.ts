@@ -5,11 +5,11 @@ import type { Metrics } from '../core/metrics.js';
 import type { RsOffer } from '../core/model.js';
 import type { Recorder } from '../session/recorder.js';
 import { delayedOffer } from './delayed-offer.js';
-import { RecordingDialog } from './recording-dialog.js';
+import { complete, failureReply } from './failure.js';
+import { RecordingDialog, sessionIdHeader } from './recording-dialog.js';
+import { ACCEPTED_TYPES } from './rs-body.js';
 import { readFirstOffer } from './rs-offer.js';
 import type { SipDialogControl, SipDialogHandlers, SipHandlers, SipReply, SipRequestView } from './sip-server.js';
-import { capabilities } from './siprec-capabilities.js';
-import { busy, refusal } from './siprec-refusal.js';
 
 export interface SiprecDoorOptions {
   readonly recorder: Recorder;
@@ -40,7 +40,7 @@ async function invite(
     first = readFirstOffer(request);
   } catch (error) {
     metrics.calls.inc({ outcome: 'rejected' });
-    return refused(request, refusal(error), error, logger);
+    return refused(request, error, logger);
   }
   const { offer, conforming } = first;
   if (options.strict && !conforming) {
@@ -59,7 +59,7 @@ async function invite(
     const recording = new RecordingDialog({ session, dialog, first: offer, sessionUuid, metrics, logger });
     return { reply: recording.accept(request, answer), session: recording };
   } catch (error) {
-    return refused(request, refusal(error), error, logger);
+    return refused(request, error, logger);
   }
 }
 
@@ -70,7 +70,8 @@ function withMedia(offer: RsOffer, recognised: boolean): RsOffer {
   return { ...offer, media: delayedOffer(streams) };
 }
 
-function refused(request: SipRequestView, reply: SipReply, error: unknown, logger: Logger): Accepted {
+function refused(request: SipRequestView, error: unknown, logger: Logger): Accepted {
+  const reply = failureReply(error);
   const { code } = SrsError.from(error);
   const fields = { callId: request.callId, code, status: reply.status };
   if (reply.status === 500) logger.error({ ...fields, err: error }, 'INVITE failed');
@@ -80,10 +81,8 @@ function refused(request: SipRequestView, reply: SipReply, error: unknown, logge
 
 /** RFC 3261 §11.2: answered as an INVITE would be. SRCs probe with it and fail over on 503. */
 function answerOptions(request: SipRequestView, recorder: Recorder): SipReply {
-  const reply = recorder.accepting ? { status: 200, headers: capabilities() } : busy();
-  const sessionId = request.header('session-id');
-  // Outside a dialog there is no half of ours yet: RFC 7989 §5 lets the nil half stand for it.
-  const remote = /^\s*([0-9a-f]{32})/i.exec(sessionId ?? '')?.[1];
-  if (remote === undefined) return reply;
-  return { ...reply, headers: { ...reply.headers, 'Session-ID': `${'0'.repeat(32)};remote=${remote.toLowerCase()}` } };
+  // Outside a dialog there is no half of ours yet: the nil UUID stands for it (RFC 7989 §5).
+  const sessionId = sessionIdHeader(request, '0'.repeat(32));
+  if (!recorder.accepting) return complete({ status: 503, headers: sessionId });
+  return { status: 200, headers: { Accept: ACCEPTED_TYPES, ...sessionId } };
 }

@@ -1,0 +1,173 @@
+import { describe, expect, it } from 'vitest';
+import type { OfferedStream, RecordingMetadata } from '../../src/core/model.js';
+import { MetadataState } from '../../src/session/metadata-state.js';
+import { mapSpeakers, type SpeakerMapping } from '../../src/session/speaker-mapping.js';
+
+function line(index: number, label?: string, more: Partial<OfferedStream> = {}): OfferedStream {
+  return {
+    index,
+    media: 'audio',
+    profile: 'RTP/AVP',
+    port: 5004,
+    direction: 'sendonly',
+    formats: [],
+    rawFormats: ['0'],
+    ...(label === undefined ? {} : { label }),
+    ...more,
+  };
+}
+
+const base: RecordingMetadata = {
+  mode: 'complete',
+  sessions: [],
+  participants: [
+    { id: 'pa', name: 'Ana', aor: 'sip:a@example.org', role: 'caller' },
+    { id: 'pb', name: 'Ben' },
+  ],
+  streams: [
+    { id: 'ma', label: '1' },
+    { id: 'mb', label: '2' },
+  ],
+  associations: [
+    { participantId: 'pa', send: ['ma'], receive: ['mb'] },
+    { participantId: 'pb', send: ['mb'], receive: ['ma'] },
+  ],
+  raw: '',
+};
+
+function map(lines: readonly OfferedStream[], change: Partial<RecordingMetadata> = {}): SpeakerMapping {
+  const state = new MetadataState();
+  state.apply({ ...base, ...change });
+  return mapSpeakers(lines, state);
+}
+
+const names = (mapping: SpeakerMapping): unknown[] =>
+  [...mapping.speakers].map(([index, s]) => [index, s.name ?? '-', s.inferred === true]);
+const codes = (mapping: SpeakerMapping): string[] => mapping.warnings.map((warning) => warning.code);
+
+describe('the speaker of an m-line', () => {
+  it('is the participant that sends on the stream of its label', () => {
+    const mapping = map([line(0, '1'), line(1, '2')]);
+    expect([...mapping.speakers]).toEqual([
+      [0, { participantId: 'pa', name: 'Ana', aor: 'sip:a@example.org', role: 'caller' }],
+      [1, { participantId: 'pb', name: 'Ben' }],
+    ]);
+    expect(mapping.warnings).toEqual([]);
+  });
+
+  it('follows the label and not the order of anything', () => {
+    const swapped = [...base.streams].reverse();
+    expect(names(map([line(0, '2'), line(1, '1')], { streams: swapped }))).toEqual([
+      [0, 'Ben', false],
+      [1, 'Ana', false],
+    ]);
+  });
+
+  it('is inferred from the order of the streams when labels are missing', () => {
+    const mapping = map([line(0), line(1)]);
+    expect(names(mapping)).toEqual([
+      [0, 'Ana', true],
+      [1, 'Ben', true],
+    ]);
+    expect(mapping.warnings).toEqual([
+      { code: 'label_missing', detail: 'm-line 1, 2' },
+      { code: 'mapping_inferred', detail: 'm-line 1, 2' },
+    ]);
+  });
+
+  it('is inferred for the one m-line that has no label, from the one stream that is left', () => {
+    const mapping = map([line(0), line(1, '1')]);
+    expect(names(mapping)).toEqual([
+      [0, 'Ben', true],
+      [1, 'Ana', false],
+    ]);
+  });
+
+  it('is inferred when the label is unknown (BroadWorks: 5 in SDP, 1 in XML)', () => {
+    const mapping = map([line(0, '5')], { streams: [{ id: 'ma', label: '1' }] });
+    expect(names(mapping)).toEqual([[0, 'Ana', true]]);
+    expect(codes(mapping)).toEqual(['label_unknown', 'mapping_inferred']);
+  });
+
+  it('is inferred when a label is given twice in the SDP or in the metadata', () => {
+    const twice = map([line(0, '1'), line(1, '1')]);
+    expect(names(twice)).toEqual([
+      [0, 'Ana', true],
+      [1, 'Ben', true],
+    ]);
+    expect(codes(twice)).toEqual(['label_duplicate', 'mapping_inferred']);
+    const streams = [
+      { id: 'x', label: '9' },
+      { id: 'ma', label: '1' },
+      { id: 'mb', label: '1' },
+    ];
+    expect(names(map([line(0, '1')], { streams }))).toEqual([[0, 'Ana', true]]);
+  });
+
+  it('is nobody on a mixed stream, because one name would be wrong for half of the words', () => {
+    const mapping = map([line(0, '1')], {
+      streams: [{ id: 'ma', label: '1' }],
+      associations: base.associations.map((one) => ({ ...one, send: ['ma'] })),
+    });
+    expect(mapping).toEqual({ speakers: new Map([[0, {}]]), warnings: [] });
+  });
+
+  it('is inferred from the order of participants when no association tells anything (OpenSIPS)', () => {
+    const associations = base.associations.map((one) => ({ ...one, send: [], receive: [] }));
+    for (const streams of [[], base.streams]) {
+      const mapping = map([line(0, '1'), line(1, '2')], { streams, associations });
+      expect(names(mapping)).toEqual([
+        [0, 'Ana', true],
+        [1, 'Ben', true],
+      ]);
+      expect(codes(mapping)).toEqual(['mapping_inferred']);
+    }
+  });
+
+  it('is nobody rather than a guess when participants and m-lines differ in number', () => {
+    expect(names(map([line(0, '1')], { streams: [], associations: [] }))).toEqual([[0, '-', false]]);
+  });
+
+  it('is nobody while the participant of a stream is on hold and others send', () => {
+    const associations = [
+      { participantId: 'pa', send: ['ma'], receive: [] },
+      { participantId: 'pb', send: [], receive: [] },
+    ];
+    expect(names(map([line(0, '1'), line(1, '2')], { associations }))).toEqual([
+      [0, 'Ana', false],
+      [1, '-', false],
+    ]);
+  });
+
+  it('is known by its id alone when the metadata does not describe it', () => {
+    const mapping = map([line(0, '1')], { participants: [] });
+    expect([...mapping.speakers]).toEqual([[0, { participantId: 'pa' }]]);
+    expect(codes(mapping)).toEqual(['participant_unknown']);
+  });
+
+  it('is not tied by an id that two streams share or none (Avaya)', () => {
+    const streams = [
+      { id: '', label: '1' },
+      { id: '', label: '2' },
+    ];
+    const associations = base.associations.map((one) => ({ ...one, send: [''] }));
+    expect(names(map([line(0, '1'), line(1, '2')], { streams, associations }))).toEqual([
+      [0, 'Ana', true],
+      [1, 'Ben', true],
+    ]);
+  });
+
+  it('is looked for on live audio only', () => {
+    const lines = [line(0, '9', { media: 'video' }), line(1, '1', { port: 0 }), line(2, '2')];
+    expect(names(map(lines))).toEqual([[2, 'Ben', false]]);
+  });
+
+  it('is nobody, without a word, when there is no metadata', () => {
+    expect(mapSpeakers([line(0, '1')], new MetadataState())).toEqual({ speakers: new Map([[0, {}]]), warnings: [] });
+  });
+
+  it('says nothing about people in its warnings', () => {
+    const text = JSON.stringify(map([line(0), line(1, 'x')], { participants: [] }).warnings);
+    expect(text).not.toMatch(/Ana|Ben|example/);
+  });
+});
