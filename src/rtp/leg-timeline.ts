@@ -11,6 +11,8 @@ const REORDER_SAMPLES = 800;
 const IDLE_TICKS = 10;
 /** 500 ms: how far behind the wall clock a silent leg is kept, for packets that come after all. */
 const SILENT_BEHIND = 4000;
+/** 1 s: a packet that is newest by its number and further back than this by its timestamp is on a new clock. */
+const MAX_BACK = 8000;
 /** 2 s: a step ahead that is believed without asking the wall clock. */
 const MAX_AHEAD = 16_000;
 /** 1 s: a larger step is believed when it lands this near to the wall clock: silence suppression with a running clock. */
@@ -114,16 +116,27 @@ export class LegTimeline {
     return this.#runs.reduce((sum, run) => sum + run.high - run.low, 0);
   }
 
-  /** Takes the payload of a packet that is not a duplicate. `table` decodes it. */
-  packet(timestamp: number, table: Int16Array, bytes: Uint8Array, offset: number, length: number): Placement {
+  /**
+   * Takes the payload of a packet that is not a duplicate. `table` decodes it; `newest` tells that no higher sequence number came before:
+   * only such a packet can move the clock of the stream, others are merely late.
+   */
+  packet(
+    timestamp: number,
+    table: Int16Array,
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+    newest = true,
+  ): Placement {
     if (!this.#anchored || this.#waiting > 0) return this.#wait(timestamp, table, bytes, offset, length);
     const step = timestampDistance(this.#refTimestamp, timestamp);
     const position = this.#refPosition + step;
-    if (step < -this.ring.capacity || step > MAX_AHEAD) {
-      if (step < 0 || !this.#nearWall(position + length, NEAR_WALL)) {
-        return this.#wait(timestamp, table, bytes, offset, length);
-      }
-    } else if (this.#idleTicks >= IDLE_TICKS && !this.#nearWall(position + length, SAME_CLOCK)) {
+    const end = position + length;
+    if (!newest) {
+      if (step > 0 || step < -this.ring.capacity) return 'late';
+    } else if (step < -MAX_BACK || (step > MAX_AHEAD && !this.#nearWall(end, NEAR_WALL))) {
+      return this.#wait(timestamp, table, bytes, offset, length);
+    } else if (this.#idleTicks >= IDLE_TICKS && !this.#nearWall(end, SAME_CLOCK)) {
       return this.#wait(timestamp, table, bytes, offset, length);
     }
     if (step > 0) {
@@ -215,7 +228,7 @@ export class LegTimeline {
 
   #fitsOldClock(run: Run): boolean {
     const step = timestampDistance(this.#refTimestamp, run.base);
-    return step >= -this.ring.capacity && step <= MAX_AHEAD;
+    return step >= -MAX_BACK && step <= MAX_AHEAD;
   }
 
   #release(): void {

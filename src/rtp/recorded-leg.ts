@@ -149,10 +149,11 @@ export class RecordedLeg {
       if (ssrc === this.#formerSsrc && this.#silentTicks < FORMER_SOURCE_TICKS) return 'stranger';
       this.#follow(ssrc);
     }
-    if (!this.#sequence.accept(sequence)) return 'duplicate';
+    const order = this.#sequence.accept(sequence);
+    if (order === 'duplicate') return 'duplicate';
     this.#silentTicks = 0;
     if (table === 'ignored' || payloadLength === 0) return undefined;
-    const placement = this.timeline.packet(timestamp, table, bytes, payloadOffset, payloadLength);
+    const placement = this.timeline.packet(timestamp, table, bytes, payloadOffset, payloadLength, order === 'newest');
     return placement === 'late' ? 'late' : undefined;
   }
 

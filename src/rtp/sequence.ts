@@ -27,30 +27,30 @@ export class SequenceTracker {
     return this.#lost;
   }
 
-  /** Notes a packet. False when this number was seen before. */
-  accept(sequence: number): boolean {
+  /** Notes a packet: the newest so far (or the first of a new numbering), one from before it, or a number that was seen. */
+  accept(sequence: number): 'newest' | 'older' | 'duplicate' {
     if (this.#newest < 0) {
       this.#restart(sequence);
-      return true;
+      return 'newest';
     }
     const ahead = sequenceDistance(this.#newest, sequence);
     if (ahead > 0 && ahead < MAX_DROPOUT) {
       this.#advance(ahead);
       this.#seen[sequence & (REMEMBERED - 1)] = 1;
-      return true;
+      return 'newest';
     }
     if (ahead <= 0 && ahead > -REMEMBERED) {
       const slot = sequence & (REMEMBERED - 1);
-      if (this.#seen[slot] === 1) return false;
+      if (this.#seen[slot] === 1) return 'duplicate';
       this.#seen[slot] = 1;
       // Within the first packets, an older number than the first one is no loss taken back.
       if (-ahead >= GIVEN_UP_AFTER && -ahead < this.#span) this.#lost--;
       else if (-ahead >= this.#span) this.#widen(-ahead + 1);
-      return true;
+      return 'older';
     }
     this.#settle();
     this.#restart(sequence);
-    return true;
+    return 'newest';
   }
 
   /** Counts what is still missing as lost and forgets the source. */

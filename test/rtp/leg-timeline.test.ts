@@ -33,8 +33,8 @@ class Bench {
     );
   }
 
-  send(timestamp: number, payload: Uint8Array): string {
-    return this.timeline.packet(timestamp >>> 0, decodePcmu, payload, 0, payload.length);
+  send(timestamp: number, payload: Uint8Array, newest = true): string {
+    return this.timeline.packet(timestamp >>> 0, decodePcmu, payload, 0, payload.length, newest);
   }
 
   tick(listening = true): void {
@@ -99,8 +99,9 @@ describe('the leg timeline', () => {
       let next = 0;
       for (let now = TICK; next < packets.length; now += TICK) {
         for (let p = packets[next]; p && p.due <= now; p = packets[++next]) {
-          if (!sequences.accept(p.sequence & 0xffff)) continue;
-          bench.send(startTimestamp + p.at, speech.subarray(p.at, p.at + p.size));
+          const order = sequences.accept(p.sequence & 0xffff);
+          if (order === 'duplicate') continue;
+          bench.send(startTimestamp + p.at, speech.subarray(p.at, p.at + p.size), order === 'newest');
         }
         bench.tick();
       }
@@ -132,15 +133,20 @@ describe('the leg timeline', () => {
     }
     const start = bench.timeline.firstStart;
     expect(bench.silent(start + 8000, start + 8160)).toBe(true);
-    expect(bench.send(8000, speech.subarray(8000, 8160))).toBe('placed');
+    expect(bench.send(8000, speech.subarray(8000, 8160), false)).toBe('placed');
     bench.timeline.commitTo(start + speech.length);
     expect(bench.wrong(speech, start)).toBe(0);
   });
 
-  it('calls a packet late when its place has left the ring', () => {
+  it('calls a packet late when its place has left the ring, and is not led astray by it', () => {
     const bench = new Bench();
-    bench.talk(0, noise(32_000, 4));
-    expect(bench.send(-1440 >>> 0, noise(160, 5))).toBe('late');
+    const [before, after] = [noise(40_000, 4), noise(8000, 6)];
+    const next = bench.talk(0, before);
+    expect(bench.send(160, noise(160, 5), false)).toBe('late');
+    expect(bench.send(next + 800_000, noise(160, 5), false)).toBe('late');
+    bench.talk(next, after);
+    bench.timeline.commitTo(48_000);
+    expect([bench.wrong(before, 0), bench.wrong(after, 40_000)]).toEqual([0, 0]);
   });
 
   it('keeps silence suppression in its time when the sender lets its clock run', () => {
