@@ -145,25 +145,34 @@ export class AmqpConnection {
     }
   }
 
-  /** Resolves or rejects when the connection is over. */
+  /**
+   * One connection from its beginning to its end; always rejects with the reason. Each step is raced against the lifeline:
+   * a broker that goes away in the middle of the conversation leaves some of amqplib's promises open for ever.
+   */
   async #connectOnce(): Promise<void> {
     const lifeline = new AbortController();
     this.#lifeline = lifeline;
+    const cut = failure((fail) => {
+      lifeline.signal.addEventListener('abort', () => fail(new Error('the connection was given up')));
+    });
+    const deadline = setTimeout(() => lifeline.abort(), 2 * (this.#options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS));
     try {
-      const model = await connect(this.#address(), this.#socketOptions(lifeline.signal));
-      const over = new Promise<Error>((resolve) => {
-        model.on('error', (error: Error) => resolve(error));
-        model.on('close', (error?: Error) => resolve(error ?? new Error('the connection was closed')));
+      const model = await Promise.race([connect(this.#address(), this.#socketOptions(lifeline.signal)), cut]);
+      const over = failure((fail) => {
+        model.on('error', (error: Error) => fail(error));
+        model.on('close', (error?: Error) => fail(error ?? new Error('the connection was closed')));
       });
-      await this.#declare(model);
-      const channel = await model.createConfirmChannel();
-      const channelOver = new Promise<Error>((resolve) => {
-        channel.on('error', (error: Error) => resolve(error));
-        channel.on('close', () => resolve(new Error('the channel was closed')));
+      await Promise.race([this.#declare(model), over, cut]);
+      const channel = await Promise.race([model.createConfirmChannel(), over, cut]);
+      const channelOver = failure((fail) => {
+        channel.on('error', (error: Error) => fail(error));
+        channel.on('close', () => fail(new Error('the channel was closed')));
       });
+      clearTimeout(deadline);
       this.#takeUp(model, channel);
-      throw await Promise.race([over, channelOver]);
+      await Promise.race([over, channelOver, cut]);
     } finally {
+      clearTimeout(deadline);
       this.#takeDown();
       lifeline.abort();
     }
@@ -295,6 +304,13 @@ export class AmqpConnection {
       if (this.#stop.signal.aborted) done();
     });
   }
+}
+
+/** A promise that only ever rejects, and may do so before anybody listens. */
+function failure(watch: (fail: (error: Error) => void) => void): Promise<never> {
+  const promise = new Promise<never>((_resolve, reject) => watch(reject));
+  promise.catch(() => {});
+  return promise;
 }
 
 async function onChannel(model: ChannelModel, work: (channel: ConfirmChannel) => Promise<void>): Promise<void> {

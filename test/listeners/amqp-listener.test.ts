@@ -63,6 +63,7 @@ async function withBroker<T>(work: (model: ChannelModel) => Promise<T>): Promise
 function drain(name: string): Promise<GetMessage[]> {
   return withBroker(async (model) => {
     const channel = await model.createChannel();
+    channel.on('error', () => {});
     const messages: GetMessage[] = [];
     for (;;) {
       const message = await channel.get(name, { noAck: true });

@@ -94,7 +94,15 @@ describe('a WebSocket reader', () => {
     const all = await reader();
     const event = office.bus.publish(spoken('c1', 1, 'hello'));
     office.bus.publish(spoken('c2', 2));
-    office.bus.publish({ type: 'call.ended', callId: 'c1', sessionId: 's', legs: [], reason: 'bye', durationMs: 5 });
+    office.bus.publish({
+      type: 'call.ended',
+      callId: 'c1',
+      sessionId: 's',
+      legs: [],
+      reason: 'bye',
+      durationMs: 5,
+      recording: 'r',
+    });
     await all.has(3);
     expect(all.frames[0]).toMatchObject({
       type: 'transcript.final',
@@ -114,7 +122,15 @@ describe('a WebSocket reader', () => {
     const call = await reader('?call_id=c1');
     const both = await reader('?call_uuid=c1_1&call_uuid=c2_2');
     for (const id of ['c1', 'c2']) for (const who of [aliceLeg, bobLeg]) office.bus.publish(spoken(id, 1, 'x', who));
-    office.bus.publish({ type: 'call.ended', callId: 'c1', sessionId: 's', legs: [], reason: 'bye', durationMs: 5 });
+    office.bus.publish({
+      type: 'call.ended',
+      callId: 'c1',
+      sessionId: 's',
+      legs: [],
+      reason: 'bye',
+      durationMs: 5,
+      recording: 'r',
+    });
     await call.has(3);
     await both.has(2);
     await leg.has(1);
@@ -227,7 +243,8 @@ describe('a slow WebSocket reader', () => {
     const text = 'long '.repeat(4_000);
     let published = 0;
     await eventually('the reader falls behind', async () => {
-      for (let n = 0; n < 20; n += 1) office.bus.publish(spoken('c', (published += 1), text));
+      for (let n = 0; n < 20; n += 1) office.bus.publish(spoken('c', n, text));
+      published += 20;
       return (await metricValue(office.metrics, 'siprec_websocket_dropped_events_total')) > 30;
     });
     await eventually('the other reader has everything', () => quick.seqs.length === published);
