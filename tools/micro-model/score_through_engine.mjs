@@ -2,7 +2,7 @@
 //
 //   node tools/micro-model/score_through_engine.mjs FOLDER [--model FILE] [--params JSON] [--show N]
 //
-// FOLDER holds refs.json, { "<file>.wav": { "text": "..." } }, as held_out.py and check_demo.py write it.
+// The engine writes much on stderr; add 2>/dev/null. FOLDER holds refs.json, { "<file>.wav": { "text": "..." } }, as held_out.py and check_demo.py write it.
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -12,7 +12,20 @@ const { WhisperModel, TranscribeTask } = createRequire(import.meta.url)('smart-w
 const ENGINE_RATE = 16_000;
 /** This whisper.cpp hears nothing in less than 1.01 s. */
 const SHORTEST_SAMPLES = 1.2 * ENGINE_RATE;
-const PARAMS = { language: 'en', no_context: true, print_progress: false, print_realtime: false };
+/** As src/stt/whisper/native-child.ts asks it. */
+const PARAMS = {
+  strategy: 0,
+  best_of: 1,
+  n_threads: 1,
+  language: 'en',
+  no_context: true,
+  format: 'detail',
+  token_timestamps: true,
+  suppress_blank: true,
+  suppress_non_speech_tokens: true,
+  print_progress: false,
+  print_realtime: false,
+};
 
 async function samplesOf(path) {
   const file = await readFile(path);
