@@ -88,6 +88,8 @@ export class TempAudio {
     this.#count += 1;
     // Some programs cut at the first dot and some shells at a blank: the name has neither.
     const path = join(directory, `utterance-${this.#count}.wav`);
+    // `close` waits for the writes that it can see; one that would begin behind its back must not.
+    if (this.#closed) throw this.#isClosed();
     const writing = this.#store(path, wav);
     this.#writing.add(writing);
     await writing.finally(() => this.#writing.delete(writing));
@@ -132,10 +134,10 @@ export class TempAudio {
       } finally {
         await file.close();
       }
-      if (this.#closed) throw new SrsError('SRS_STT_CANCELLED', 'the store of temporary audio was closed');
+      if (this.#closed) throw this.#isClosed();
     } catch (cause) {
       await this.#remove(path);
-      throw cause instanceof SrsError ? cause : this.#refused(cause);
+      throw this.#closed ? this.#isClosed() : this.#refused(cause);
     }
   }
 
@@ -162,6 +164,10 @@ export class TempAudio {
 
   #report(): void {
     this.#options.metrics.whisperTempBytes.set(this.#bytes);
+  }
+
+  #isClosed(): SrsError {
+    return new SrsError('SRS_STT_CANCELLED', 'the store of temporary audio is closed');
   }
 
   #refused(cause: unknown): SrsError {
