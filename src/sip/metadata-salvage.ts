@@ -72,8 +72,8 @@ class Salvage {
   /** A DOCTYPE with its entity declarations is skipped unread. */
   #declaration(): void {
     const close = this.#text.indexOf('>', this.#at);
-    const subset = this.#text.indexOf('[', this.#at);
-    this.#skipTo(subset !== -1 && subset < close ? ']>' : '>');
+    const subset = close !== -1 && this.#text.slice(this.#at, close).includes('[');
+    this.#skipTo(subset ? ']>' : '>');
   }
 
   #endTag(): void {

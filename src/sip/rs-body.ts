@@ -88,7 +88,7 @@ class BodyReader {
     if (parts.length === 0) {
       // A multipart header over a plain body: the content decides.
       const plain = { ...part, type: parseMediaType('') };
-      if (kindOf(plain) !== 'unknown' && !/^\s*--/m.test(Buffer.from(part.content).toString('latin1'))) {
+      if (kindOf(plain) !== 'unknown' && !/^[ \t]{0,8}--/m.test(Buffer.from(part.content).toString('latin1'))) {
         this.part(plain);
         return;
       }

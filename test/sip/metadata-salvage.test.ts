@@ -88,6 +88,7 @@ describe('metadata that is not well-formed', () => {
     ['open angle brackets', '<'.repeat(250_000)],
     ['end tags only', '</a>'.repeat(60_000)],
     ['open comments', '<!--'.repeat(60_000)],
+    ['declarations', `${'<!a>'.repeat(60_000)}&`],
     ['open declarations', '<![x'.repeat(60_000)],
     ['nested lost participants', '<participant id="p"><b>'.repeat(11_000)],
   ])('takes bounded time and memory: %s', (_what, xml) => {

@@ -98,6 +98,18 @@ describe('the body of a recording session', () => {
     );
   });
 
+  it.each([
+    ['blank lines under a multipart type', 'multipart/mixed;boundary=b', `<recording>${'\r\n'.repeat(30_000)}`],
+    ['boundary prefixes', 'multipart/mixed;boundary=bb', '\n--b'.repeat(16_000)],
+    ['boundaries in the middle of a line', 'multipart/mixed;boundary=b', `--b\n${' --b'.repeat(16_000)}`],
+    ['attribute lines', 'application/sdp', `v=0\r\nm=audio 1 RTP/AVP 0\r\n${'a=rtpmap:0 a\r\n'.repeat(3900)}`],
+    ['one long line', 'application/sdp', `v=0\r\na=fmtp:0 ${' '.repeat(60_000)}x`],
+  ])('takes bounded time: %s', (_what, type, body) => {
+    const before = performance.now();
+    expect(codeOf(() => readRsOffer(single(type, body))) ?? 'SRS_S').toMatch(/^SRS_S/);
+    expect(performance.now() - before).toBeLessThan(2000);
+  });
+
   it('carries who called and from where', () => {
     const offer = readRsOffer(fixture('rfc7866-two-legs'));
     expect(offer).toMatchObject({
