@@ -150,11 +150,11 @@ describe('recognising a recording session', () => {
 });
 
 describe('an INVITE cut or changed on its way', () => {
-  const everyByte = new Set(['rfc7866-two-legs', 'oracle-malformed-metadata', 'cisco-cube-sendonly']);
+  const everyByte = new Set(['cisco-cube-sendonly', 'oracle-malformed-metadata']);
 
   it.each(fixtureNames)('%s cut anywhere gives an offer or an SrsError', (name) => {
     const request = fixture(name);
-    const step = everyByte.has(name) ? 1 : 7;
+    const step = everyByte.has(name) ? 1 : 13;
     const outcomes = new Set<string | undefined>();
     for (let length = 0; length <= request.body.length; length += step) {
       outcomes.add(codeOf(() => readFirstOffer(altered(request, { body: request.body.subarray(0, length) }))));
@@ -177,7 +177,7 @@ describe('an INVITE cut or changed on its way', () => {
       seed = (seed * 1_103_515_245 + 12_345) % 2_147_483_648;
       return seed % below;
     };
-    for (let round = 0; round < 2000; round += 1) {
+    for (let round = 0; round < 1000; round += 1) {
       const request = fixture(fixtureNames[random(fixtureNames.length)] ?? '');
       const body = Buffer.from(request.body);
       for (let edits = 0; edits < 8 && body.length > 0; edits += 1) body[random(body.length)] = random(256);
