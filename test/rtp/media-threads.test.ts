@@ -1,9 +1,11 @@
 import { execFileSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decodeG711 } from '../../src/audio/g711.js';
 import type { Metrics } from '../../src/core/metrics.js';
 import type { MediaThreads } from '../../src/rtp/media-pool.js';
+import { eventually } from '../helpers/eventually.js';
 import {
   channel,
   DTMF,
@@ -99,4 +101,43 @@ describe('the media plane', () => {
     }
     directory.remove();
   });
+
+  it('leaves no thread, handle, port or descriptor behind after 30 calls', async () => {
+    const { plane: own } = startPlane({ workers: 2 });
+    await own.start();
+    const directories = Array.from({ length: 31 }, temporaryDirectory);
+    const once = async (directory: { path: string }): Promise<void> => {
+      const call = await own.openCall({ sessionId: 's', directory: directory.path, utterances: true }, new Heard());
+      const legs = await Promise.all([1, 2].map((leg) => call.openLeg({ leg, formats: [PCMU], active: true })));
+      const senders = legs.map(({ port }) => new RtpSender(port));
+      for (const sender of senders) for (const piece of pieces(noise(1600, 5))) await sender.send(piece);
+      await call.closeLeg(2);
+      const [one, two] = await Promise.all([call.finish(), call.finish()]);
+      expect(one).toBe(two);
+      expect(one.legs.map(({ packets }) => packets)).toEqual([10, expect.any(Number)]);
+      await Promise.all(senders.map((sender) => sender.close()));
+    };
+    await once(directories[30] ?? { path: '' });
+    const before = openDescriptors();
+    await Promise.all(directories.slice(0, 30).map(once));
+    expect(own.load).toEqual({ calls: 0, ports: 0 });
+    await eventually('descriptors are given back', () => openDescriptors() <= before);
+    const handles = (): string[] =>
+      process.getActiveResourcesInfo().filter((name) => /Udp|Worker|MessagePort/i.test(name));
+    await own.stop();
+    await own.stop();
+    expect(own.workers).toEqual([]);
+    // The plane of the other tests keeps its one thread.
+    await eventually('the handles are gone', () => handles().length <= 1 + 2);
+    await expect(
+      own.openCall({ sessionId: 's', directory: '/', utterances: false }, new Heard()),
+    ).rejects.toMatchObject({
+      code: 'SRS_MEDIA_WORKER',
+    });
+    for (const directory of directories) directory.remove();
+  });
 });
+
+function openDescriptors(): number {
+  return readdirSync('/proc/self/fd').length;
+}

@@ -23,7 +23,7 @@ export function rtpPacket(options: PacketOptions, payload: Uint8Array): Buffer {
 /** A stream of one SSRC that numbers its packets by itself, from a real UDP socket. */
 export class RtpSender {
   readonly #socket: Socket = createSocket('udp4');
-  readonly #port: number;
+  readonly port: number;
   sequence: number;
   timestamp: number;
   ssrc: number;
@@ -33,7 +33,7 @@ export class RtpSender {
     port: number,
     options: { sequence?: number; timestamp?: number; ssrc?: number; payloadType?: number } = {},
   ) {
-    this.#port = port;
+    this.port = port;
     this.sequence = options.sequence ?? 65_500;
     this.timestamp = options.timestamp ?? 0xffff_f000;
     this.ssrc = options.ssrc ?? 0xdecafbad;
@@ -55,7 +55,7 @@ export class RtpSender {
 
   sendRaw(packet: Uint8Array): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#socket.send(packet, this.#port, '127.0.0.1', (error) => (error ? reject(error) : resolve()));
+      this.#socket.send(packet, this.port, '127.0.0.1', (error) => (error ? reject(error) : resolve()));
     });
   }
 
