@@ -190,6 +190,7 @@ export class App {
     return new EmbeddedSipServer({
       ...sip,
       ...(rtp.externalAddress === undefined ? {} : { externalIp: rtp.externalAddress }),
+      serverName: `sipscribe/${packageVersion()}`,
       handlers: createSiprecDoor({ recorder: this.recorder, metrics, logger, strict: sip.strict }),
       metrics,
       logger,

@@ -80,13 +80,10 @@ export class Speech {
 
   #whisperEngines(): WhisperEngineFactories {
     const parts = { metrics: this.#metrics, logger: this.#log };
-    const { modelsDirGiven } = this.#config.whisper;
     return {
       native: (options) => new NativeWhisperEngine(options, parts),
       nativeAvailable: () => NativeWhisperEngine.available(),
-      // A program has a place for its models of its own, unless the operator names another.
-      cli: ({ modelsDir, ...options }) =>
-        new WhisperCliEngine(modelsDirGiven && modelsDir !== undefined ? { ...options, modelsDir } : options, parts),
+      cli: (options) => new WhisperCliEngine(options, parts),
     };
   }
 }
