@@ -1,3 +1,4 @@
+import { type AddressInfo, createServer, connect as openSocket } from 'node:net';
 import { type ChannelModel, connect, type GetMessage } from 'amqplib';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../src/core/logger.js';
@@ -80,10 +81,14 @@ const flushed = (ms = 60_000): Promise<void> => office.bus.flush(AbortSignal.tim
 /** Publishes 500 events of five calls, and does something to the broker on the way. */
 async function storm(disturb: (n: number) => Promise<void> | void): Promise<CallEvent[]> {
   const events: CallEvent[] = [];
+  await connected();
   for (let n = 0; n < EVENTS; n += 1) {
     events.push(office.bus.publish(spoken(CALLS[n % CALLS.length] ?? '', n)));
     // Confirms come in between, so that the broker goes with some events confirmed, some in flight and some waiting.
-    await new Promise((resolve) => setImmediate(resolve));
+    await eventually('confirms come', () => {
+      const health = listener?.health();
+      return health === undefined || health.state !== 'ok' || health.waiting <= 10;
+    });
     await disturb(n);
   }
   return events;
@@ -200,6 +205,33 @@ describe('the AMQP listener', () => {
     expect(listener?.health().state).toBe('ok');
   });
 
+  it('comes through when the connection breaks at every moment of its making', async () => {
+    const proxy = await breakingProxy();
+    try {
+      listen({ url: `amqp://guest:guest@127.0.0.1:${proxy.port}`, retryDelayMs: 5, maxRetryDelayMs: 10 });
+      const event = office.bus.publish(spoken('c1', 1));
+      await flushed(15_000);
+      expectAllInOrder(await drain(queue), [event]);
+      expect(proxy.broken()).toBeGreaterThan(10);
+    } finally {
+      await listener?.close();
+      await proxy.close();
+    }
+  });
+
+  it('goes on trying at a peer that accepts and says nothing', async () => {
+    const silent = createServer((socket) => socket.on('error', () => {}).resume());
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    const { port } = silent.address() as AddressInfo;
+    listen({ url: `amqp://127.0.0.1:${port}`, connectTimeoutMs: 50 });
+    await eventually(
+      'a third attempt',
+      async () => (await metricValue(office.metrics, 'siprec_amqp_reconnect_attempts_total')) >= 2,
+    );
+    await listener?.close();
+    await new Promise((resolve) => silent.close(resolve));
+  });
+
   it('never holds or throws at a publisher, and says when events did not fit', async () => {
     const small = listen({ url: 'amqp://127.0.0.1:1', maxWaiting: 3 });
     for (let n = 0; n < 5; n += 1) office.bus.publish(spoken('c1', n));
@@ -250,10 +282,13 @@ describe('the AMQP listener', () => {
   it('loses nothing and keeps the order of each call when the broker freezes', { timeout: 60_000 }, async () => {
     listen();
     const events = await storm(async (n) => {
+      if (n < 200) return;
+      // The connection still looks alive, and nothing is confirmed any more.
       if (n === 200) broker.freeze();
+      if (n === 205) await eventually('the silence is noticed', () => listener?.health().state !== 'ok', 15_000);
       if (n !== 300) return;
-      await eventually('the silence is noticed', () => listener?.health().state !== 'ok', 15_000);
-      expect(listener?.health().waiting).toBeGreaterThan(0);
+      expect(listener?.health()).toMatchObject({ state: 'degraded' });
+      expect(listener?.health().waiting).toBeGreaterThan(90);
       broker.thaw();
     });
     await flushed();
@@ -287,4 +322,31 @@ async function withHandles(work: () => Promise<void>): Promise<void> {
   await listener?.close();
   expect(performance.now() - started).toBeLessThan(4_000);
   await eventually('no handle is left', () => handles().length <= before + 1);
+}
+
+/** Passes bytes between a client and the broker, and breaks each connection some bytes later than the one before. */
+async function breakingProxy(): Promise<{ port: number; broken: () => number; close: () => Promise<unknown> }> {
+  let connections = 0;
+  let broken = 0;
+  const proxy = createServer((client) => {
+    connections += 1;
+    let budget = 50 * connections;
+    const upstream = openSocket(broker.port, '127.0.0.1');
+    const end = (): void => {
+      client.destroy();
+      upstream.destroy();
+    };
+    for (const socket of [client, upstream]) socket.on('error', end).on('close', end);
+    client.on('data', (chunk) => upstream.write(chunk));
+    upstream.on('data', (chunk) => {
+      client.write(chunk.subarray(0, budget));
+      budget -= chunk.length;
+      if (budget > 0) return;
+      broken += 1;
+      client.end(end);
+    });
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  const { port } = proxy.address() as AddressInfo;
+  return { port, broken: () => broken, close: () => new Promise((resolve) => proxy.close(resolve)) };
 }
