@@ -138,7 +138,8 @@ async function readHeader(walk: FileWalk): Promise<Omit<ModelShape, 'tensors' | 
 
 async function skipFiltersAndWords(walk: FileWalk, mels: number, vocabulary: number): Promise<void> {
   const [bands, bins] = [await walk.int('the mel filters'), await walk.int('the mel filters')];
-  if (bands !== mels || bins < 1 || bins > 4_096) throw modelError(walk.path, `its mel filters are ${bands} × ${bins}`);
+  if (bands !== mels || bins < 1 || bins > 4_096)
+    throw modelError(walk.path, `its mel filters are ${bands} × ${bins} and the header says ${mels} bands`);
   walk.skip(4 * bands * bins, 'the mel filters');
   const words = await walk.int('the vocabulary');
   if (words < 1 || words > vocabulary) throw modelError(walk.path, `it lists ${words} words of ${vocabulary}`);

@@ -76,7 +76,7 @@ export function isChildMessage(value: unknown): value is ChildMessage {
         typeof value.id === 'number' &&
         typeof value.message === 'string' &&
         typeof value.code === 'string' &&
-        value.code in ERROR_CODES
+        Object.hasOwn(ERROR_CODES, value.code)
       );
     default:
       return false;

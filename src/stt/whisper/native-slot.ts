@@ -138,13 +138,7 @@ export class NativeSlot {
       if (this.#child === undefined) await this.#backOff(signal);
       if (signal.aborted || this.#closed) throw cancelled();
       const child = this.#child ?? this.#fork();
-      const onAbort = (): void => this.#kill(child, cancelled());
-      signal.addEventListener('abort', onAbort, { once: true });
-      try {
-        await child.ready;
-      } finally {
-        signal.removeEventListener('abort', onAbort);
-      }
+      await unlessAborted(child.ready, signal);
       if (await this.#answers(child)) return child;
     }
   }
@@ -316,6 +310,20 @@ function forkChild(entry: string): ChildProcess {
   } catch (error) {
     // No file descriptors or processes left: that may pass.
     throw new SrsError('SRS_STT_ENGINE', 'no process could be forked for the engine', { cause: error });
+  }
+}
+
+/** Waits for a start that others may need too: an abort ends the wait and lets the start go on. */
+async function unlessAborted(ready: Promise<void>, signal: AbortSignal): Promise<void> {
+  let onAbort = (): void => {};
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(cancelled());
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
+  try {
+    await Promise.race([ready, aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
   }
 }
 
