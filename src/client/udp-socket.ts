@@ -9,7 +9,8 @@ export class UdpSocket {
   /** Errors of sending and receiving, such as a peer's "port unreachable". They do not close the socket. */
   onError: ((error: Error) => void) | undefined;
   readonly #socket: Socket;
-  #closed = false;
+  #closing = false;
+  #pending = 0;
 
   private constructor(socket: Socket) {
     this.#socket = socket;
@@ -63,16 +64,27 @@ export class UdpSocket {
 
   /** Hands a datagram to the system; a failure goes to `onError`. */
   send(bytes: Uint8Array, port: number, address: string): void {
-    if (this.#closed) return;
+    if (this.#closing) return;
+    this.#pending += 1;
     this.#socket.send(bytes, port, address, (error) => {
+      this.#pending -= 1;
       if (error) this.onError?.(error);
+      this.#closeWhenSent();
     });
   }
 
-  /** Idempotent. Datagrams handed over before are sent. */
+  /**
+   * Idempotent. Node looks addresses up one turn later even when they are addresses already, and a close before that would drop the
+   * last ACK of a refused call; so the socket closes when what was handed over is out.
+   */
   close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#socket.close();
+    if (this.#closing) return;
+    this.#closing = true;
+    this.onMessage = undefined;
+    this.#closeWhenSent();
+  }
+
+  #closeWhenSent(): void {
+    if (this.#closing && this.#pending === 0) this.#socket.close();
   }
 }
