@@ -2,7 +2,8 @@ import { createSocket } from 'node:dgram';
 
 /**
  * A child process that sends G.711 streams: `node rtp-load.js FIRST_PORT STREAMS SECONDS`. Stream n goes to FIRST_PORT + 2n, 50 packets of
- * 160 samples a second, spread over the 20 ms. Prints the number of packets sent.
+ * 160 samples a second, spread over the 20 ms. The two streams of a call take turns of 3 s: one is loud while the other is silent.
+ * Prints the number of packets sent.
  */
 const [firstPort = 0, streams = 0, seconds = 0] = process.argv.slice(2).map(Number);
 const sockets = Array.from({ length: 16 }, () => createSocket('udp4'));
@@ -10,11 +11,13 @@ const packets = Array.from({ length: streams }, (_, stream) => {
   const packet = Buffer.alloc(172);
   packet[0] = 0x80;
   packet.writeUInt32BE(0x5000 + stream, 8);
-  for (let at = 12; at < packet.length; at++) packet[at] = (at * 7 + stream * 13) & 0xff;
   return packet;
 });
 
 const SLICES = 10;
+const TURN_PACKETS = 150;
+const LOUD = Uint8Array.from({ length: 160 }, (_, at) => (at * 7) & 0xff);
+const SILENT = new Uint8Array(160).fill(0xff);
 const start = performance.now();
 const slices = seconds * 50 * SLICES;
 let slice = 0;
@@ -29,6 +32,7 @@ function sendDue(): void {
       if (!packet) continue;
       packet.writeUInt16BE(round & 0xffff, 2);
       packet.writeUInt32BE((round * 160) >>> 0, 4);
+      packet.set((Math.floor(round / TURN_PACKETS) + stream) % 2 === 0 ? LOUD : SILENT, 12);
       // The buffer is used again for the next packet of this stream, 20 ms later; libuv sends at once or copies nothing.
       sockets[stream % sockets.length]?.send(packet, firstPort + 2 * stream, '127.0.0.1');
       sent++;

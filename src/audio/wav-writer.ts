@@ -45,7 +45,7 @@ export class WavWriter {
   #fd: number | undefined;
   #frames = 0;
 
-  /** Creates the file, or empties it, and writes its header. */
+  /** Creates the file, or empties it. Its header comes with the first `flush`. */
   constructor(path: string, format: WavFormat) {
     this.path = path;
     this.#format = format;

@@ -21,7 +21,7 @@ import {
 import { noise, paced, pieces, RtpSender, rtpPacket } from './rtp-sender.js';
 
 let plane: MediaThreads;
-const sentences = { long: new Uint8Array(), short: new Uint8Array() };
+const sentences: Record<'long' | 'short', Uint8Array> = { long: new Uint8Array(), short: new Uint8Array() };
 
 beforeAll(async () => {
   sentences.long = espeak('good morning this is a long enough sentence to be on hold');
