@@ -1,4 +1,4 @@
-// Word error rate of a folder of 16 kHz WAV files through the native whisper engine, which is the only judge that counts.
+// Word error rate of a folder of 16 kHz WAV files through the native whisper engine: the only judge that counts.
 //
 //   node tools/micro-model/score_through_engine.mjs FOLDER [--model FILE] [--params JSON] [--show N]
 //

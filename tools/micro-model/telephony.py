@@ -4,6 +4,7 @@ import numpy as np
 from scipy.signal import butter, resample_poly, sosfilt
 
 LINE_RATE = 8000
+PIECE_SECONDS = 10  # of noise
 TELEPHONE_BAND = butter(3, [300, 3400], "band", fs=LINE_RATE, output="sos")
 WIDE_BAND = butter(2, 120, "high", fs=LINE_RATE, output="sos")
 
@@ -56,10 +57,10 @@ def decibels(level: float) -> float:
 
 
 class NoiseBank:
-    """Ten-second pieces of line noise of RMS 1: white, pink, brown, mains hum and, given speech, babble."""
+    """Pieces of line noise of RMS 1: white, pink, brown, mains hum and, given speech, babble."""
 
-    def __init__(self, rng: np.random.Generator, speech: list[np.ndarray], pieces: int = 120, seconds: int = 10) -> None:
-        length = seconds * LINE_RATE
+    def __init__(self, rng: np.random.Generator, speech: list[np.ndarray], pieces: int = 120) -> None:
+        length = PIECE_SECONDS * LINE_RATE
         self._pieces = np.stack([_noise(kind % 5, length, rng, speech) for kind in range(pieces)])
         self._rng = rng
 

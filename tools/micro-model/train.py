@@ -25,7 +25,8 @@ from network import MicroWhisper
 from windows import Batch, WindowMaker
 
 # (windows in a batch, encoder positions of 20 ms): about the same work each.
-SHORT, MEDIUM, LONG = [(48, 64), (48, 80)], [(36, 80), (36, 112), (30, 144)], [(32, 112), (24, 160), (16, 256), (12, 340)]
+SHORT, MEDIUM = [(48, 64), (48, 80)], [(36, 80), (36, 112), (30, 144)]
+LONG = [(32, 112), (24, 160), (16, 256), (12, 340)]
 EMA_DECAY = 0.998
 CTC_WEIGHT = 0.075
 SAVE_SECONDS = 600
@@ -98,6 +99,10 @@ def save(path: Path, model: MicroWhisper, average: Average) -> None:
     unfinished.replace(path)
 
 
+def report(line: str) -> None:
+    print(line, flush=True)
+
+
 def train(model: MicroWhisper, data: Path, out: Path, settings: Settings) -> None:
     rng = np.random.default_rng(int(time.time()) if settings.continued else 7)
     maker, held = WindowMaker(Phrases(data / "train"), rng), Phrases(data / "held")
@@ -118,15 +123,13 @@ def train(model: MicroWhisper, data: Path, out: Path, settings: Settings) -> Non
         recent.append((reading.item(), hearing.item()))
         if step % 100 == 0:
             read, heard = np.mean(recent[-100:], 0)
-            minutes = (time.monotonic() - begun) / 60
-            print(f"{minutes:5.1f} min step {step} windows {seen} rate {rate:.1e} decoder {read:.3f} ctc {heard:.2f}", flush=True)
+            report(f"{progress * settings.minutes:5.1f} min step {step} windows {seen} decoder {read:.3f} ctc {heard:.2f}")
         if time.monotonic() - saved > SAVE_SECONDS:
             save(out, model, average)
-            error = word_error_rate(average.model(), held, 100)
-            print(f"      held-out voices, averaged weights: word error rate {error:.2%}", flush=True)
+            report(f"      held-out voices: word error rate {word_error_rate(average.model(), held, 100):.2%}")
             saved = time.monotonic()
     save(out, model, average)
-    print(f"end: {step} steps, {seen} windows, word error rate {word_error_rate(average.model(), held, 300):.2%}", flush=True)
+    report(f"end: {step} steps, {seen} windows, word error rate {word_error_rate(average.model(), held, 300):.2%}")
 
 
 def main() -> None:
