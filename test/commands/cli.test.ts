@@ -1,0 +1,260 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { encodeWav } from '../../src/audio/wav-file.js';
+import { COMMANDS } from '../../src/commands/command-table.js';
+import { ScriptedSrs } from '../client/scripted-srs.js';
+import { runCli } from './run-cli.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'sipscribe-cli-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function wav(name: string, ms: number): string {
+  const path = join(folder, name);
+  const samples = Int16Array.from({ length: ms * 8 }, (_, i) => Math.round(6000 * Math.sin(i / 3)));
+  writeFileSync(path, encodeWav(samples, 8000, 1));
+  return path;
+}
+
+describe('sipscribe', () => {
+  it('tells its version', async () => {
+    const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
+    expect(await runCli(['--version'])).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' });
+    expect((await runCli(['models', '--version'])).stdout).toBe(`${version}\n`);
+  });
+
+  it('helps: an overview of all commands, and each command with examples', async () => {
+    const overview = await runCli(['--help']);
+    expect(overview).toMatchObject({ code: 0, stderr: '' });
+    for (const [name, { summary }] of Object.entries(COMMANDS))
+      expect(overview.stdout).toContain(`${name.padEnd(12)}  ${summary}`);
+    const call = await runCli(['call', '-h']);
+    expect(call.code).toBe(0);
+    expect(call.stdout.indexOf('Examples:')).toBeLessThan(call.stdout.indexOf('Options:'));
+    expect(call.stdout).toContain('--caller WAV');
+  });
+
+  it.each([
+    ['an unknown command', ['modles'], 'unknown command "modles"; did you mean models?'],
+    [
+      'an unknown option',
+      ['serve', '--whisper-modle', 'x'],
+      'unknown option --whisper-modle; did you mean --whisper-model?',
+    ],
+    ['an option of another command', ['models', '--to', 'sip:x'], 'unknown option --to'],
+    ['an option without its value', ['call', '--to'], "--to <value>' argument missing"],
+    ['too many arguments', ['check-config', 'extra'], 'unexpected argument "extra"'],
+    ['a setting without a value', ['check-config', '--set', 'WHISPER_MODEL'], 'expected NAME=VALUE'],
+    ['an unknown setting', ['check-config', '--set', 'WHISPER_MODL=x'], 'did you mean WHISPER_MODEL?'],
+    ['a call to nobody', ['call'], '--to is missing'],
+    ['a call to no SIP URI', ['call', '--to', 'http://x', 'a', 'b'], 'expected a SIP URI'],
+    ['a call over TLS', ['call', '--to', 'sips:a@b', 'a', 'b'], 'TLS is not in this version'],
+    ['a call without WAV files', ['call', '--to', 'sip:a@127.0.0.1', 'a.wav'], 'two WAV files are needed'],
+    ['a codec that is none', ['call', '--to', 'sip:a@127.0.0.1', '--codec', 'G729', 'a', 'b'], 'expected PCMU or PCMA'],
+    ['a hold that cannot be read', ['call', '--to', 'sip:a@127.0.0.1', '--hold', '5', 'a', 'b'], 'such as 5s:3s'],
+    ['transcribe without a file', ['transcribe'], 'a WAV file is needed'],
+    ['an unknown models action', ['models', 'remove'], 'unknown action "remove"'],
+    ['a model name with a path in it', ['models', 'download', '../x'], 'a model name'],
+    ['a download from nowhere', ['models', 'download', 'small'], 'WHISPER_MODELS_URL is not set'],
+  ])('refuses %s with exit code 2 and one message on stderr', async (_, args, message) => {
+    const { code, stdout, stderr } = await runCli(args);
+    expect(code).toBe(2);
+    expect(stdout).toBe('');
+    expect(stderr).toMatch(/^sipscribe: /);
+    expect(stderr).toContain(message);
+    expect(stderr).not.toMatch(/\n\s+at /);
+  });
+
+  it('shows where an error happened only with DEBUG', async () => {
+    const { stderr, code } = await runCli(['modles'], { env: { DEBUG: '1' } });
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/\n\s+at /);
+  });
+
+  it('ends without a word when the reader of its output goes away', async () => {
+    const child = spawn('bash', [
+      '-c',
+      `set -o pipefail; "$0" "$1" print-config --json | head -c 1`,
+      process.execPath,
+      resolve('dist/src/cli.js'),
+    ]);
+    let stderr = '';
+    child.stderr.on('data', (bytes: Buffer) => {
+      stderr += bytes.toString();
+    });
+    const code = await new Promise((done) => child.once('close', done));
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  });
+});
+
+describe('sipscribe check-config', () => {
+  it('says that a configuration is valid', async () => {
+    expect(await runCli(['check-config'])).toEqual({ code: 0, stdout: 'the configuration is valid\n', stderr: '' });
+  });
+
+  it('lists all problems at once, from every source', async () => {
+    const path = join(folder, 'bad.yaml');
+    writeFileSync(path, 'rtp: { tick: soon }\n');
+    const args = ['check-config', '--config', path, '--http-port', '99999'];
+    const env = { WHISPER_TIMEOUT: '20', WHISPER_MODLE: 'x' };
+    const { code, stdout, stderr } = await runCli(args, { env });
+    expect(code).toBe(2);
+    expect(stdout).toBe('');
+    expect(stderr).toContain('the configuration has 4 problems');
+    for (const name of [
+      'RTP_TICK="soon" (file)',
+      'WHISPER_TIMEOUT="20" (env)',
+      'WHISPER_MODLE (env)',
+      'HTTP_PORT="99999" (flag)',
+    ]) {
+      expect(stderr).toContain(`\n  - ${name}: `);
+    }
+    const json = await runCli([...args, '--json'], { env });
+    expect(json.code).toBe(2);
+    expect(JSON.parse(json.stdout)).toMatchObject({
+      valid: false,
+      problems: expect.arrayContaining([expect.stringContaining('RTP_TICK')]),
+    });
+  });
+});
+
+describe('sipscribe print-config', () => {
+  const env = { AMQP_URL: 'amqp://user:hunter2@broker', API_KEYS: 'hunter2,hunter3', WHISPER_MODEL: 'small' };
+
+  it('shows every variable as an env file would, secrets masked', async () => {
+    const { code, stdout, stderr } = await runCli(['print-config', '--set', 'TCP_PORTS=none'], { env });
+    expect(code).toBe(0);
+    const lines = stdout.trimEnd().split('\n');
+    for (const line of [
+      'WHISPER_MODEL=small',
+      'AMQP_URL=amqp://user:***@broker',
+      'API_KEYS=***',
+      'TCP_PORTS=none',
+      '#EXTERNAL_IP=',
+    ]) {
+      expect(lines).toContain(line);
+    }
+    expect(stdout + stderr).not.toContain('hunter');
+  });
+
+  it('tells the source of each value as JSON, only changed ones on demand', async () => {
+    const { stdout } = await runCli(['print-config', '--json', '--changed', '--http-port', '8081'], { env });
+    expect(JSON.parse(stdout)).toEqual({
+      WHISPER_MODEL: { value: 'small', source: 'env' },
+      HTTP_PORT: { value: '8081', source: 'flag' },
+      API_KEYS: { value: '***', source: 'env' },
+      AMQP_URL: { value: 'amqp://user:***@broker', source: 'env' },
+    });
+  });
+});
+
+describe('sipscribe call', () => {
+  it('places a call and tells on stdout, as data, what it sent', async () => {
+    const srs = await ScriptedSrs.start('tcp');
+    srs.script = srs.politely;
+    const uri = `sip:rec@127.0.0.1:${srs.port};transport=tcp`;
+    const args = [
+      'call',
+      '--to',
+      uri,
+      '--caller',
+      wav('a.wav', 300),
+      '--callee',
+      wav('b.wav', 200),
+      '--caller-name',
+      'Ann',
+      '--json',
+    ];
+    const { code, stdout, stderr } = await runCli(args);
+    await srs.stop();
+    expect(stderr).toContain('200 to INVITE');
+    expect(JSON.parse(stdout)).toMatchObject({
+      outcome: 'completed',
+      codec: 'PCMU',
+      legs: [
+        { label: '1', packets: 15 },
+        { label: '2', packets: 15 },
+      ],
+    });
+    expect(Buffer.from(srs.requests('INVITE')[0]?.body ?? []).toString()).toContain('>Ann</name>');
+    expect(code).toBe(0);
+  });
+
+  it('fails with exit code 1 and the status when it is refused', async () => {
+    const srs = await ScriptedSrs.start('udp');
+    srs.script = (request) => (request.method === 'INVITE' ? [{ status: 503, reason: 'Service Unavailable' }] : []);
+    const { code, stdout, stderr } = await runCli([
+      'call',
+      '--to',
+      `sip:127.0.0.1:${srs.port}`,
+      wav('a.wav', 100),
+      wav('b.wav', 100),
+    ]);
+    await srs.stop();
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toContain('sipscribe: the SRS answered INVITE with 503 Service Unavailable');
+  });
+
+  it('hangs up on SIGINT and ends as a shell expects', async () => {
+    const srs = await ScriptedSrs.start('udp');
+    srs.script = srs.politely;
+    const { code, stdout } = await runCli(
+      ['call', '--to', `sip:127.0.0.1:${srs.port}`, wav('c.wav', 30_000), wav('d.wav', 30_000)],
+      {
+        onStderr: (text, kill) => {
+          if (text.includes('answered')) kill('SIGINT');
+        },
+      },
+    );
+    const byes = srs.requests('BYE').length;
+    await srs.stop();
+    expect({ code, byes }).toEqual({ code: 130, byes: 1 });
+    expect(stdout).toContain('outcome cancelled');
+  });
+});
+
+describe('sipscribe models', () => {
+  it('lists what comes with it and what lies in the models directory, and which is in use', async () => {
+    writeFileSync(join(folder, 'ggml-own.bin'), 'x'.repeat(1500));
+    writeFileSync(join(folder, 'notes.txt'), '');
+    const env = { WHISPER_MODELS_DIR: folder, WHISPER_MODEL: 'own' };
+    const { code, stdout } = await runCli(['models', '--json'], { env });
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject([
+      { name: 'micro-telephony', source: 'packaged', inUse: false, description: expect.any(String) },
+      { name: 'own', source: 'models-dir', bytes: 1500, inUse: true, path: join(folder, 'ggml-own.bin') },
+    ]);
+    expect((await runCli(['models', 'list'], { env })).stdout).toMatch(/^\* own\s+2 kB\s+models-dir/m);
+  });
+});
+
+describe('sipscribe transcribe', () => {
+  it('writes the words of a file, with the model in the box, on the clock of the file', async () => {
+    const env = { WHISPER_MODEL: 'micro-telephony', WHISPER_LANGUAGE: 'en', WHISPER_MAX_CONCURRENT: '1' };
+    const { code, stdout, stderr } = await runCli(['transcribe', 'demo/agent.wav', '--json'], { env });
+    expect(stderr).toContain('agent.wav:');
+    const heard = JSON.parse(stdout);
+    expect(heard).toMatchObject({ vendor: 'whisper', model: 'micro-telephony' });
+    const script = JSON.parse(readFileSync('demo/script.json', 'utf8'));
+    expect(JSON.stringify(script)).toContain('goodbye');
+    expect(heard.text).toMatch(/goodbye$/);
+    const starts: number[] = heard.segments.map(({ startMs }: { startMs: number }) => startMs);
+    expect(starts).toEqual([...starts].sort((a, b) => a - b));
+    expect(starts.at(-1)).toBeGreaterThan(10_000);
+    expect(code).toBe(0);
+  }, 60_000);
+
+  it('fails with one clear message on what is no WAV file and on a model that is not there', async () => {
+    const path = join(folder, 'no.wav');
+    writeFileSync(path, 'this is text');
+    const noWav = await runCli(['transcribe', path]);
+    expect(noWav).toMatchObject({ code: 1, stdout: '' });
+    expect(noWav.stderr).toContain(`sipscribe: ${path}: `);
+    const noModel = await runCli(['transcribe', wav('e.wav', 300), '--whisper-model', 'nowhere']);
+    expect(noModel.code).toBe(1);
+    expect(noModel.stderr).toContain('nowhere');
+    expect(noModel.stderr).not.toMatch(/\n\s+at /);
+  }, 60_000);
+});
