@@ -1,3 +1,4 @@
+import { access, constants, mkdir } from 'node:fs/promises';
 import type { Config } from '../config/config.js';
 import { SrsError } from './core/errors.js';
 import type { Logger } from './core/logger.js';
@@ -30,6 +31,7 @@ export class Speech {
   /** Finds and warms the engines. Throws `SRS_STT_UNAVAILABLE`, `SRS_STT_MODEL` or `SRS_STT_VENDOR_UNKNOWN` with what to do. */
   async start(): Promise<void> {
     const { stt, whisper, tempDir } = this.#config;
+    await makeTempRoot(tempDir);
     const metrics = this.#metrics;
     const logger = this.#log;
     const parts = { whisper, whisperEngines: this.#whisperEngines(), metrics, logger };
@@ -85,5 +87,15 @@ export class Speech {
       nativeAvailable: () => NativeWhisperEngine.available(),
       cli: (options) => new WhisperCliEngine(options, parts),
     };
+  }
+}
+
+/** Utterances wait there as files: found out at start, not at the first word of the first call. */
+async function makeTempRoot(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+    await access(path, constants.W_OK);
+  } catch (error) {
+    throw new SrsError('SRS_CONFIG_INVALID', `TMPDIR ${path} cannot be made or written`, { cause: error });
   }
 }
