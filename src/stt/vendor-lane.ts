@@ -73,7 +73,8 @@ export class VendorLane {
     return new Promise((resolve) => {
       entry.answer = resolve;
       entry.ready = true;
-      this.#pump();
+      // Not at once: younger places that were ready before would hear of their slots before the caller waits for this one.
+      queueMicrotask(() => this.#pump());
     });
   }
 

@@ -113,8 +113,9 @@ describe('SttDispatcher', () => {
     expect(await gauge('siprec_stt_queue_depth')).toBe(0);
   });
 
-  it('keeps the order when a long utterance is followed by a short one', async () => {
-    const provider = new InProcessProvider(1);
+  // With more slots than one, the first once started last: it was the only one that heard of its slot too late.
+  it.each([1, 3])('keeps the order when a long utterance is followed by short ones, with %i slots', async (slots) => {
+    const provider = new InProcessProvider(slots);
     const stt = dispatch([provider]);
     const long = job(1, { samples: new Int16Array(44_100 * 10).fill(1), sampleRate: 44_100 });
     await Promise.all([stt.submit(long), stt.submit(job(2)), stt.submit(job(3))]);
