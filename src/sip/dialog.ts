@@ -177,6 +177,10 @@ export class Dialog implements SipDialogControl {
     }
     const extras = { contact, recordRoute: request.toTag === undefined, headers: sessionIntervalHeaders(interval) };
     this.#core.respond(transaction, request, reply, extras);
+    if (transaction.finalStatus !== reply.status) {
+      if (request.toTag === undefined) this.#fail();
+      return;
+    }
     this.#timer.restart(interval);
     if (request.method !== 'INVITE') return;
     const resend = (): void => transaction.repeatFinal();
@@ -235,6 +239,13 @@ export class Dialog implements SipDialogControl {
     this.#state = 'over';
     this.#release();
     this.#guard(() => this.#handlers.ended(reason, bye));
+  }
+
+  /** Our own answer could not be written, so there is no dialog. */
+  #fail(): void {
+    this.#state = 'over';
+    this.#release();
+    this.#guard(() => this.#handlers.ended('transport'));
   }
 
   #refuseUnanswered(): void {

@@ -18,7 +18,6 @@ export async function takeInvite(
 ): Promise<void> {
   const { handlers, logger, timers, minimumSessionSeconds } = core.options;
   const { callId } = request;
-  core.respond(transaction, request, { status: 100 });
   let dialog: Dialog | undefined;
   const giveUp = (status: number): void => {
     core.respond(transaction, request, { status });
@@ -26,6 +25,7 @@ export async function takeInvite(
   };
   let cancelPatience = (): void => {};
   try {
+    core.respond(transaction, request, { status: 100 });
     if (contactUri(request) === undefined) {
       core.respond(transaction, request, { status: 400, headers: { Warning: '399 sipscribe "no Contact"' } });
       return;

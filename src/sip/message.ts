@@ -36,6 +36,7 @@ export type SipReading =
   | { readonly error: SrsError; readonly partial: SipRequest | undefined };
 
 const NO_BODY = new Uint8Array(0);
+const STRAY = /\r(?!\n|$)|\0/;
 const TOKEN = /^[A-Za-z0-9.!%*_+`'~-]+$/;
 
 /**
@@ -62,7 +63,7 @@ export function readSipMessage(bytes: Uint8Array, limits: SipLimits = DEFAULT_SI
   if (headEnd - start > limits.maxHeadBytes)
     return failed('SRS_SIP_TOO_LARGE', 'the headers are over their byte limit');
   const raw = bytes.subarray(start, headEnd);
-  const text = Buffer.from(raw.buffer, raw.byteOffset, raw.length).toString(isUtf8(raw) ? 'utf8' : 'latin1');
+  const text = decodeHead(raw);
   const firstBreak = text.indexOf('\n');
   const startLine = (firstBreak < 0 ? text : text.slice(0, firstBreak)).trimEnd();
   const headers = firstBreak < 0 ? [] : readHeaders(text, firstBreak + 1, limits.maxHeaders);
@@ -79,6 +80,12 @@ export function readSipMessage(bytes: Uint8Array, limits: SipLimits = DEFAULT_SI
   }
   const body = bytes.subarray(end.body, end.body + (length ?? there));
   return { message: { ...first, headers, body } };
+}
+
+/** CR alone and NUL become blanks here: a value that holds them could never be put into a response. */
+function decodeHead(raw: Uint8Array): string {
+  const text = Buffer.from(raw.buffer, raw.byteOffset, raw.length).toString(isUtf8(raw) ? 'utf8' : 'latin1');
+  return STRAY.test(text) ? text.replace(new RegExp(STRAY, 'g'), ' ') : text;
 }
 
 /** Where the head ends and the body starts, or undefined when there is no blank line from `from` on. */

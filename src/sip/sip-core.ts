@@ -79,7 +79,7 @@ export class SipCore {
     return buildResponse(request.message, full, { toTag, recordRoute: extras.recordRoute === true, headers });
   }
 
-  /** Answers inside a transaction; false when it was answered before. */
+  /** Answers inside a transaction; false when it was answered before. A reply that cannot be written becomes a 500. */
   respond(
     transaction: ServerTransaction,
     request: Answerable,
@@ -88,9 +88,17 @@ export class SipCore {
   ): boolean {
     if (transaction.finalStatus !== undefined) return false;
     const toTag = reply.status > 100 ? transaction.toTag : undefined;
-    const response = this.response(request, reply, toTag, extras);
-    this.countResponse(response.status);
-    return transaction.respond(response);
+    let status = reply.status;
+    try {
+      transaction.respond(this.response(request, reply, toTag, extras));
+    } catch (error) {
+      // A reply that cannot be written, as one with a line break in a header, must not leave the peer without an answer.
+      this.options.logger.error({ err: error, status }, 'reply cannot be written');
+      status = 500;
+      transaction.respond(this.response(request, { status }, transaction.toTag));
+    }
+    this.countResponse(status);
+    return true;
   }
 
   /** Answers without keeping anything, where no transaction can or shall be made. */

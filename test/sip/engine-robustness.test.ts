@@ -1,0 +1,215 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { headerValue, type SipMessage } from '../../src/sip/message.js';
+import { eventually } from '../helpers/eventually.js';
+import {
+  atRest,
+  establish,
+  type Fixture,
+  newBranch,
+  newCallId,
+  QUICK,
+  startServer,
+  TcpPeer,
+  UdpPeer,
+  write,
+} from './engine-kit.js';
+
+let fixture: Fixture;
+afterEach(() => fixture.server.stop());
+
+/** Numbers that are the same on every run (mulberry32). */
+function seeded(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) % below;
+  };
+}
+
+const SPLICES = ['\r\n', '\r\n\r\n', '\0', ';', ',', '<', '>', '"', ':', ' ', '\t', '\u00ff', '%', '4294967296', '-1'];
+
+function mutate(text: string, pick: (below: number) => number): Buffer {
+  let bytes = Buffer.from(text);
+  for (let rounds = 1 + pick(4); rounds > 0; rounds--) {
+    const at = pick(bytes.length + 1);
+    const to = Math.min(bytes.length, at + pick(30));
+    const splice = Buffer.from(SPLICES[pick(SPLICES.length)] ?? '');
+    const change = pick(5);
+    if (change === 0) bytes = bytes.subarray(0, at);
+    else if (change === 1) bytes = Buffer.concat([bytes.subarray(0, at), bytes.subarray(to)]);
+    else if (change === 2) bytes = Buffer.concat([bytes.subarray(0, at), splice, bytes.subarray(at)]);
+    else if (change === 3) bytes = Buffer.concat([bytes.subarray(0, to), bytes.subarray(at, to), bytes.subarray(to)]);
+    else bytes = Buffer.concat([bytes.subarray(0, at), Buffer.from([pick(256)]), bytes.subarray(at + 1)]);
+  }
+  return bytes;
+}
+
+describe('the server under bad input', () => {
+  it('survives thousands of mutated datagrams, and a neighbouring dialog goes on', async () => {
+    fixture = await startServer();
+    const good = await UdpPeer.open(fixture.udp);
+    const bad = await UdpPeer.open(fixture.udp);
+    const call = await establish(good);
+    const victim = await establish(bad, { fromTag: 'victim' });
+    const pick = seeded(20_260_101);
+    let cseq = 1;
+    for (let round = 0; round < 40; round++) {
+      for (let i = 0; i < 100; i++) {
+        const method = ['INVITE', 'ACK', 'BYE', 'CANCEL', 'OPTIONS', 'UPDATE', 'INFO'][pick(7)] ?? 'INVITE';
+        const shape = pick(3) === 0 ? { ...victim, fromTag: 'victim', cseq: 2 + round } : { callId: newCallId() };
+        bad.send(mutate(write(bad, { ...shape, method, body: 'v=0\r\n', extra: ['Require: siprec'] }), pick));
+      }
+      cseq += 100;
+      good.send(write(good, { ...call, method: 'INFO', cseq }));
+      await good.response(200, 'INFO');
+      bad.received.length = 0;
+    }
+    expect(fixture.calls[0]?.ends).toEqual([]);
+    good.send(write(good, { ...call, method: 'BYE', cseq: cseq + 1 }));
+    await good.response(200, 'BYE');
+    await Promise.all([good.close(), bad.close()]);
+    // Sessions that mutants opened end for want of an ACK, and their BYEs time out.
+    await atRest(fixture);
+    expect(fixture.calls.filter(({ ends }) => ends.length > 1)).toEqual([]);
+  });
+
+  it('answers a torn datagram with 400 and says nothing to garbage, ACKs and responses', async () => {
+    fixture = await startServer();
+    const peer = await UdpPeer.open(fixture.udp);
+    const whole = write(peer, { body: 'v=0\r\n' });
+    peer.send(whole.slice(0, -2));
+    const reply = await peer.response(400, 'INVITE');
+    expect(headerValue(reply, 'warning')).toContain('Content-Length');
+    for (const silent of [
+      '',
+      '\r\n\r\n',
+      'hello',
+      'ACK sip:h SIP/2.0\r\n\r\n',
+      'SIP/2.0 200 OK\r\n\r\n',
+      whole.slice(0, 60),
+    ]) {
+      peer.send(silent);
+    }
+    peer.send(write(peer, { method: 'OPTIONS' }));
+    await peer.response(200, 'OPTIONS');
+    expect(peer.received).toEqual([]);
+    await peer.close();
+  });
+
+  it('refuses a stream without Content-Length, closes it, and serves the next connection', async () => {
+    fixture = await startServer();
+    const peer = await TcpPeer.open(fixture.tcp);
+    peer.send(write(peer, { method: 'OPTIONS' }).replace(/Content-Length: 0\r\n/, ''));
+    expect((await peer.final()).status).toBe(400);
+    await eventually('the connection is closed', () => peer.closed);
+    const large = await TcpPeer.open(fixture.tcp);
+    large.send(write(large).replace(/Content-Length: 0/, 'Content-Length: 70000'));
+    expect((await large.final()).status).toBe(513);
+    await eventually('the connection is closed', () => large.closed && fixture.server.counts.connections === 0);
+    const next = await TcpPeer.open(fixture.tcp);
+    await establish(next);
+    await next.close();
+  });
+
+  it('closes connections over the limit and those that stay idle', async () => {
+    fixture = await startServer({ maxConnections: 2, idleConnectionMs: 300 });
+    const peers = [await TcpPeer.open(fixture.tcp), await TcpPeer.open(fixture.tcp)];
+    await eventually('both are counted', () => fixture.server.counts.connections === 2);
+    const third = await TcpPeer.open(fixture.tcp);
+    await eventually('the third is closed', () => third.closed);
+    await eventually('the idle ones are closed', () => peers.every(({ closed }) => closed));
+  });
+
+  it('cuts off a peer that does not read its answers', async () => {
+    fixture = await startServer();
+    const peer = await TcpPeer.open(fixture.tcp);
+    peer.socket.pause();
+    const burst = Array.from({ length: 200 }, () =>
+      write(peer, { method: 'OPTIONS', extra: [`Via: ${'SIP/2.0/TCP h,'.repeat(500)}`] }),
+    );
+    let rounds = 0;
+    await eventually('the connection is cut', () => {
+      if (fixture.server.counts.connections === 0) return true;
+      if (rounds++ < 100) peer.send(burst.join(''));
+      return false;
+    });
+    await peer.close();
+  });
+
+  it('reaches the peer by a new connection when the old one is gone', async () => {
+    fixture = await startServer();
+    const callee = await startServer();
+    const peer = await TcpPeer.open(fixture.tcp);
+    await establish(peer, { contact: `<sip:src@127.0.0.1:${callee.tcp};transport=tcp>` });
+    await eventually('the ACK arrives', () => fixture.calls[0]?.acks.length === 1);
+    await peer.close();
+    await eventually('the connection is gone', () => fixture.server.counts.connections === 0);
+    await fixture.calls[0]?.control.bye();
+    // The other server knows no such dialog and says 481, which ends it as well as a 200.
+    expect(await callee.metrics.render()).toContain('siprec_sip_requests_total{method="BYE"} 1');
+    expect(fixture.server.counts.dialogs).toBe(0);
+    await callee.server.stop();
+  });
+});
+
+describe('what the server leaves behind', () => {
+  it('is nothing after fifty calls that end in every way', async () => {
+    fixture = await startServer();
+    const peer = await UdpPeer.open(fixture.udp);
+    for (let i = 0; i < 50; i++) {
+      if (i % 5 === 4) {
+        fixture.onInvite = () => ({ status: 488 });
+        const parts = { callId: newCallId(), branch: newBranch() };
+        peer.send(write(peer, parts));
+        const match = (m: SipMessage) => m.kind === 'response' && m.status === 488;
+        await peer.next('the refusal', (m) => match(m) && headerValue(m, 'call-id') === parts.callId);
+        peer.send(write(peer, { ...parts, method: 'ACK' }));
+        fixture.onInvite = () => ({ status: 200 });
+        continue;
+      }
+      const call = await establish(peer);
+      if (i % 5 === 3) void fixture.calls.at(-1)?.control.bye();
+      else peer.send(write(peer, { ...call, method: 'BYE', cseq: 2 }));
+    }
+    await atRest(fixture);
+    expect(fixture.calls.filter(({ ends }) => ends.length === 1)).toHaveLength(40);
+    await peer.close();
+  });
+
+  it('is no socket and no timer after a stop with open dialogs', async () => {
+    const before = process.getActiveResourcesInfo().sort();
+    fixture = await startServer({ timers: { ...QUICK, t1Ms: 500 } });
+    const [udp, tcp] = [await UdpPeer.open(fixture.udp), await TcpPeer.open(fixture.tcp)];
+    await establish(udp, { extra: ['x: 1800', 'k: timer'] });
+    await establish(tcp);
+    udp.send(write(udp));
+    await udp.response(200);
+    const hanging = fixture.calls[0]?.control.bye();
+    await udp.request('BYE');
+    await Promise.all([fixture.server.stop(), fixture.server.stop()]);
+    await hanging;
+    await Promise.all([udp.close(), tcp.close()]);
+    expect(fixture.server.counts).toEqual({ transactions: 0, dialogs: 0, connections: 0 });
+    await eventually('resources are back', () => process.getActiveResourcesInfo().sort().join() === before.join());
+    expect(fixture.calls.map(({ ends }) => ends.map(({ reason }) => reason))).toEqual([['local'], [], []]);
+  });
+
+  it('fails to start when a port is taken, and holds nothing then', async () => {
+    fixture = await startServer();
+    await expect(startServer({ udpPorts: [0, fixture.udp] })).rejects.toThrow('EADDRINUSE');
+    await expect(startServer({ tcpPorts: [fixture.tcp] })).rejects.toThrow('EADDRINUSE');
+  });
+
+  it('is no session when the answer cannot be written', async () => {
+    fixture = await startServer();
+    const peer = await UdpPeer.open(fixture.udp);
+    fixture.onInvite = () => ({ status: 200, headers: { 'X-Odd': 'a\r\nb' } });
+    peer.send(write(peer));
+    await peer.response(500, 'INVITE');
+    expect(fixture.calls[0]?.ends.map(({ reason }) => reason)).toEqual(['transport']);
+    expect(fixture.server.counts.dialogs).toBe(0);
+    await peer.close();
+  });
+});
