@@ -1,10 +1,13 @@
+import type { Writable } from 'node:stream';
+import { WriteStream } from 'node:tty';
+
 /** Where a command talks: data for programs on stdout, words for people on stderr. */
 export class Terminal {
-  readonly #stdout: NodeJS.WriteStream;
-  readonly #stderr: NodeJS.WriteStream;
+  readonly #stdout: Writable;
+  readonly #stderr: Writable;
   #progressShown = false;
 
-  constructor(stdout: NodeJS.WriteStream = process.stdout, stderr: NodeJS.WriteStream = process.stderr) {
+  constructor(stdout: Writable = process.stdout, stderr: Writable = process.stderr) {
     this.#stdout = stdout;
     this.#stderr = stderr;
     // `sipscribe models | head -1` closes the pipe early: whoever reads has enough, and that is no failure.
@@ -34,7 +37,7 @@ export class Terminal {
 
   /** A line that the next one replaces; only a terminal shows it. */
   progress(line: string): void {
-    if (!this.#stderr.isTTY) return;
+    if (!(this.#stderr instanceof WriteStream)) return;
     this.#stderr.write(`\r\u001b[K${line}`);
     this.#progressShown = true;
   }

@@ -1,5 +1,8 @@
 import { spawn } from 'node:child_process';
 import { resolve } from 'node:path';
+import { Writable } from 'node:stream';
+import { runCommandLine } from '../../src/commands/command-line.js';
+import { Terminal } from '../../src/commands/terminal.js';
 
 export interface CliResult {
   readonly code: number | null;
@@ -31,4 +34,20 @@ export function runCli(args: readonly string[], options: CliOptions = {}): Promi
     child.once('error', reject);
     child.once('close', (code) => done({ code, stdout, stderr }));
   });
+}
+
+/** The same in this process, for what needs no process of its own. */
+export async function runHere(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<CliResult> {
+  const [stdout, stderr] = [new Collected(), new Collected()];
+  const code = await runCommandLine(args, env, new Terminal(stdout, stderr));
+  return { code, stdout: stdout.text, stderr: stderr.text };
+}
+
+class Collected extends Writable {
+  text = '';
+
+  override _write(chunk: Buffer, _: BufferEncoding, done: () => void): void {
+    this.text += chunk.toString();
+    done();
+  }
 }
