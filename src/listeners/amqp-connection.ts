@@ -100,7 +100,14 @@ export class AmqpConnection {
     if (!channel) throw new SrsError('SRS_LISTENER', 'no AMQP channel is open');
     try {
       channel.publish(message.exchange, message.routingKey, message.body, message.options, (error: unknown) => {
-        if (this.#channel === channel) done(error === null || error === undefined);
+        if (error === null || error === undefined) {
+          if (this.#channel === channel) done(true);
+          return;
+        }
+        // A channel that closes fails all its callbacks first: a turn later a broken connection is told from a refusal.
+        setImmediate(() => {
+          if (this.#channel === channel) done(false);
+        });
       });
     } catch (error) {
       throw new SrsError('SRS_LISTENER', 'the AMQP channel took no message', { cause: error });

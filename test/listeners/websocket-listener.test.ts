@@ -185,15 +185,21 @@ describe('a WebSocket reader', () => {
 
 describe('a WebSocket reader that comes back', () => {
   it('gets what it missed and then what happens, without gap or duplicate', async () => {
+    // Small enough that events are published while the replay is still on its way.
+    await startWith({ queueLimit: 50 });
     for (let n = 1; n <= 700; n += 1) office.bus.publish(spoken(n % 2 ? 'odd' : 'even', n));
-    const back = new Reader(`${base}?since=400`);
+    // The tick in which the reader is let in is the one in which a gap or a duplicate would come about.
+    http.once('upgrade', () => {
+      for (let n = 0; n < 10; n += 1) office.bus.publish(spoken('odd', n));
+    });
     const publishing = setInterval(() => office.bus.publish(spoken('odd', 0)), 1);
-    await back.open();
+    const back = await reader('?since=400');
     await eventually('replay and live', () => back.seqs.length >= 350);
     clearInterval(publishing);
     const last = office.log.lastSeq;
     await eventually('the end', () => back.seqs.length >= last - 400);
     expect(back.seqs).toEqual(Array.from({ length: last - 400 }, (_, index) => 401 + index));
+    expect(back.frames).toHaveLength(last - 400);
   });
 
   it('gets only what it subscribes to', async () => {
