@@ -42,6 +42,7 @@ export class Speech {
       return;
     }
     this.#temp = new TempAudio({ root: tempDir, metrics, logger });
+    await this.#temp.start();
     this.#dispatcher = new SttDispatcher({
       providers: this.#providers,
       defaultVendor: stt.defaultVendor,
@@ -82,10 +83,18 @@ export class Speech {
 
   #whisperEngines(): WhisperEngineFactories {
     const parts = { metrics: this.#metrics, logger: this.#log };
+    // A program has its own place for models and fills it by itself; ours is named to it only when the operator says so.
+    const dirGiven = this.#config.entries.some(
+      ({ name, source }) => name === 'WHISPER_MODELS_DIR' && source !== 'default',
+    );
     return {
       native: (options) => new NativeWhisperEngine(options, parts),
       nativeAvailable: () => NativeWhisperEngine.available(),
-      cli: (options) => new WhisperCliEngine(options, parts),
+      cli: ({ modelsDir, ...options }) =>
+        new WhisperCliEngine(dirGiven && modelsDir !== undefined ? { ...options, modelsDir } : options, {
+          ...parts,
+          tempRoot: this.#config.tempDir,
+        }),
     };
   }
 }

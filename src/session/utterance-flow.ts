@@ -22,6 +22,15 @@ export interface UtteranceFlowOptions {
 /** Makes the event at the moment of its release, so that its delay counts the wait for earlier utterances too. */
 type DraftMaker = () => CallEventDraft;
 
+/** Where and when an utterance was spoken: what its event needs besides the words. */
+interface Place {
+  readonly utteranceId: string;
+  readonly leg: LegDescription;
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly endedAt: number;
+}
+
 /**
  * From cut speech to published words, for one call. Several utterances may be transcribed at once and finish in any order;
  * their events leave in the order in which the utterances ended, so that a subscriber reads the call as it was spoken.
@@ -43,11 +52,27 @@ export class UtteranceFlow {
 
   /** Takes an utterance and returns at once. */
   accept(cut: CutUtterance): void {
+    const { sessionId, callId, language } = this.#options;
+    const { samples, sampleRate, leg, number, startMs, endMs, endedAt } = cut;
+    const place: Place = {
+      utteranceId: `${sessionId}-${leg}-${number}`,
+      // The speaker is the one of the moment of speech; a transfer while the engine works must not change it.
+      leg: this.#options.describe(leg),
+      startMs,
+      endMs,
+      endedAt,
+    };
     const ticket = this.#release.reserve();
-    // The speaker is the one of the moment of speech; a transfer while the engine works must not change it.
-    const leg = this.#options.describe(cut.leg);
-    const work = this.#transcribe(cut, leg)
-      .then((make) => this.#release.complete(ticket, make))
+    const outcome = this.#options.submit({
+      id: place.utteranceId,
+      callId,
+      samples,
+      sampleRate,
+      ...(language === undefined ? {} : { language }),
+    });
+    // From here on nothing holds the samples: they leave memory as soon as they are on disk.
+    const work = outcome
+      .then((result) => this.#release.complete(ticket, this.#draft(place, result)))
       .finally(() => this.#running.delete(work));
     this.#running.add(work);
   }
@@ -57,42 +82,23 @@ export class UtteranceFlow {
     while (this.#running.size > 0) await Promise.all(this.#running);
   }
 
-  async #transcribe(cut: CutUtterance, legThen: LegDescription): Promise<DraftMaker> {
-    const { sessionId, callId, language } = this.#options;
-    const utteranceId = `${sessionId}-${cut.leg}-${cut.number}`;
-    const outcome = await this.#options.submit({
-      id: utteranceId,
-      callId,
-      samples: cut.samples,
-      sampleRate: cut.sampleRate,
-      ...(language === undefined ? {} : { language }),
-    });
-    const known = Object.keys(legThen.speaker).length > 0;
-    const leg = known ? legThen : this.#options.describe(cut.leg);
-    const base = {
-      callId,
-      sessionId,
-      utteranceId,
-      leg,
-      startMs: cut.startMs,
-      endMs: cut.endMs,
-      vendor: outcome.vendor,
-    };
+  #draft(place: Place, outcome: SttOutcome): DraftMaker {
+    const { sessionId, callId, describe, clock } = this.#options;
+    const { utteranceId, startMs, endMs, endedAt } = place;
+    const known = Object.keys(place.leg.speaker).length > 0;
+    const leg = known ? place.leg : describe(place.leg.leg);
+    const base = { callId, sessionId, utteranceId, leg, startMs, endMs, vendor: outcome.vendor };
     if (!outcome.ok) return () => ({ ...base, type: 'transcript.failed', code: outcome.error.code });
-    const { result } = outcome;
-    const onCallClock = (ms: number): number => Math.min(cut.endMs, Math.round(cut.startMs + ms));
+    const { text, words, language } = outcome.result;
+    const onCallClock = (ms: number): number => Math.min(endMs, Math.round(startMs + ms));
     return () => ({
       ...base,
       type: 'transcript.final',
-      text: result.text,
-      words: result.words.map((word) => ({
-        ...word,
-        startMs: onCallClock(word.startMs),
-        endMs: onCallClock(word.endMs),
-      })),
-      ...(result.language === undefined ? {} : { language: result.language }),
+      text,
+      words: words.map((word) => ({ ...word, startMs: onCallClock(word.startMs), endMs: onCallClock(word.endMs) })),
+      ...(language === undefined ? {} : { language }),
       model: outcome.model,
-      delayMs: Math.max(0, this.#options.clock.now() - cut.endedAt),
+      delayMs: Math.max(0, clock.now() - endedAt),
     });
   }
 

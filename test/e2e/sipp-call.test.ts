@@ -67,7 +67,11 @@ describe('SIPp as the session recording client', () => {
         cwd: folder,
       });
       let output = '';
-      for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => void (output += chunk));
+      const keep = (chunk: Buffer): void => {
+        output += chunk;
+      };
+      child.stdout.on('data', keep);
+      child.stderr.on('data', keep);
       child.on('error', (error) =>
         done({ code: -1, output: `sipp cannot be run (Debian package sip-tester): ${error.message}` }),
       );
