@@ -29,7 +29,7 @@ const LIBRARY = '/usr/lib/rabbitmq/lib';
 export async function startRabbitMq(): Promise<RabbitMq> {
   const node = new PrivateNode(findServer(), await freePorts(3));
   // The broker has a process group of its own; it must not outlive a test run that breaks off.
-  process.once('exit', () => node.signal('SIGKILL'));
+  process.once('exit', () => node.abandon());
   try {
     await node.start();
   } catch (error) {
@@ -151,6 +151,13 @@ class PrivateNode implements RabbitMq {
       await gone;
     }
     rmSync(this.#folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+
+  /** What can still be done while the process ends: nothing of the node may outlive it. */
+  abandon(): void {
+    this.signal('SIGKILL');
+    this.#mapper?.kill('SIGKILL');
+    rmSync(this.#folder, { recursive: true, force: true });
   }
 
   async #end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
