@@ -50,8 +50,9 @@ export class NativeWhisperEngine implements WhisperEngine {
     const cores = availableParallelism();
     // 0 means no limit to a command line; here every job costs a model in memory, and more jobs than cores only slow each other down.
     this.slots = options.maxConcurrent > 0 ? Math.floor(options.maxConcurrent) : cores;
-    // whisper.cpp's threads wait for each other in busy loops: one thread more than there are cores makes a job many times slower.
-    this.#threads = options.threads ?? Math.max(1, Math.min(MAX_OWN_THREADS, Math.floor(cores / this.slots)));
+    // whisper.cpp's threads wait for each other in busy loops: one thread more than there are free cores makes a job twenty times
+    // slower. A core is left to media and signalling.
+    this.#threads = options.threads ?? Math.max(1, Math.min(MAX_OWN_THREADS, Math.floor((cores - 1) / this.slots)));
   }
 
   /** Whether the addon is built for this machine; `why` says what to do. Loads nothing. */
@@ -95,7 +96,7 @@ export class NativeWhisperEngine implements WhisperEngine {
     if (!first || this.#closed) throw new SrsError('SRS_STT_CANCELLED', 'the engine was closed while it started');
     try {
       const startedAt = performance.now();
-      await first.slot.run({ language: 'en', translate: false }, startLimitMs, signal);
+      await first.slot.run({ language: 'en', translate: false, shortContext: false }, startLimitMs, signal);
       const warmMs = Math.round(performance.now() - startedAt);
       const { slots, bytes } = { slots: this.slots, bytes: this.#model.bytes };
       logger.info({ model: this.#options.model, bytes, slots, threads: this.#threads, warmMs }, 'native whisper ready');
@@ -141,6 +142,7 @@ export class NativeWhisperEngine implements WhisperEngine {
     return {
       wavPath: request.audio.path,
       language,
+      shortContext: model.packaged?.shortContext === true,
       translate: this.#options.task === 'translate' && model.multilingual && only === undefined,
       ...(prompt === undefined || prompt === '' ? {} : { prompt }),
     };
