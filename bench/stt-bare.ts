@@ -1,23 +1,24 @@
 import { readFileSync } from 'node:fs';
 import { TranscribeTask, WhisperModel, WhisperSamplingStrategy } from 'smart-whisper';
 import { readWav } from '../src/audio/wav-reader.js';
-import { nativeAudio } from '../src/stt/whisper/native-audio.js';
+import { audioContext, nativeAudio } from '../src/stt/whisper/native-audio.js';
 
 /**
  * The least that the addon needs: a process with the model and the sound in memory, one call after another. Arguments are the model and
  * WAV files; every message starts a round over all of them, which is answered with its milliseconds.
  */
 const [, , modelPath = '', ...paths] = process.argv;
-const sounds = paths.map((path) => nativeAudio(readWav(readFileSync(path))).pcm);
+const sounds = paths.map((path) => nativeAudio(readWav(readFileSync(path))));
 const model = await WhisperModel.load(modelPath, true);
 
 async function round(): Promise<number> {
   const startedAt = performance.now();
-  for (const pcm of sounds) {
+  for (const { pcm, durationMs } of sounds) {
     const task = await TranscribeTask.run(model, pcm, {
       strategy: WhisperSamplingStrategy.WHISPER_SAMPLING_GREEDY,
       best_of: 1,
       n_threads: 1,
+      audio_ctx: audioContext(durationMs),
       language: 'en',
       no_context: true,
       print_progress: false,
