@@ -1,4 +1,4 @@
-"""Cuts the demo's turns as a recorder might, and writes them as 16 kHz files for score_through_engine.mjs.
+"""Cuts the demo's turns as a recorder might, and writes them as files for score_through_engine.mjs.
 
     check_demo.py DEMO_DIR OUT_DIR      every turn through both laws, with 40 to 440 ms of padding at either end
 """
@@ -7,9 +7,7 @@ import argparse
 import json
 from pathlib import Path
 
-import numpy as np
-
-from telephony import LINE_RATE, through_g711, upsample
+from telephony import LINE_RATE, through_g711
 from wav_file import read_wav, write_wav
 
 # Padding before and after the words, ms: the recorder's own 240, and cuts that are 200 earlier or later.
@@ -31,7 +29,7 @@ def main() -> None:
             cut = legs[turn["speaker"]][start : (turn["endMs"] + after) * LINE_RATE // 1000]
             for law in ("mulaw", "alaw"):
                 name = f"turn{number:02d}-{before}-{after}-{law}.wav"
-                write_wav(options.out / name, upsample(through_g711(np.asarray(cut), law), "polyphase"), 2 * LINE_RATE)
+                write_wav(options.out / name, through_g711(cut, law), LINE_RATE)
                 references[name] = {"text": turn["text"]}
     (options.out / "refs.json").write_text(json.dumps(references, indent=1))
     print(f"{len(references)} cuts")

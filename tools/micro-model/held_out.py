@@ -1,6 +1,6 @@
-"""Utterances of held-out voices as 16 kHz WAV files with refs.json, for score_through_engine.mjs.
+"""Utterances of held-out voices as 8 kHz WAV files with refs.json, for score_through_engine.mjs.
 
-    held_out.py OUT_DIR --count 300 [--seed 5] [--law alaw] [--noise -75 -45 | --no-noise] [--upsampler linear]
+    held_out.py OUT_DIR --count 300 [--seed 5] [--law alaw] [--noise -75 -45 | --no-noise] [--linear]
 
 One or two phrases each, 0.1 to 0.8 s of line before and 0.4 to 0.9 s after each phrase.
 """
@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--law", choices=["mulaw", "alaw"], default="mulaw")
     parser.add_argument("--noise", type=float, nargs=2, default=[-75, -45], metavar=("LEAST", "MOST"), help="dBFS")
     parser.add_argument("--no-noise", action="store_true", help="digital silence around the words")
-    parser.add_argument("--upsampler", choices=["polyphase", "linear"], default="polyphase")
+    parser.add_argument("--linear", action="store_true", help="write 16 kHz from a cheap linear upsampler")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     rng, noise_rng = random.Random(options.seed), np.random.default_rng(options.seed)
@@ -44,9 +44,11 @@ def main() -> None:
         line = np.concatenate(parts)
         if not options.no_noise:
             line = line + noise_rng.standard_normal(len(line)) * decibels(rng.uniform(*options.noise))
-        heard = upsample(through_g711(np.clip(line, -1, 1), options.law), options.upsampler)
+        heard, rate = through_g711(np.clip(line, -1, 1), options.law), LINE_RATE
+        if options.linear:
+            heard, rate = upsample(heard, "linear"), 2 * LINE_RATE
         name = f"u{number:04d}.wav"
-        write_wav(options.out / name, heard, 2 * LINE_RATE)
+        write_wav(options.out / name, heard, rate)
         references[name] = {"text": " ".join(texts), "voices": " ".join(voices)}
     (options.out / "refs.json").write_text(json.dumps(references, indent=1))
     print(f"{len(references)} utterances, {sum(len(r['text'].split()) for r in references.values())} words")

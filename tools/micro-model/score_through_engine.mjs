@@ -1,18 +1,20 @@
-// Word error rate of a folder of 16 kHz WAV files through the native whisper engine: the only judge that counts.
+// Word error rate of a folder of WAV files through the native whisper engine: the only judge that counts.
 //
-//   node tools/micro-model/score_through_engine.mjs FOLDER [--model FILE] [--params JSON] [--show N]
+//   npm run build && node tools/micro-model/score_through_engine.mjs FOLDER [--model FILE] [--show N] 2>/dev/null
 //
-// The engine writes much on stderr; add 2>/dev/null. FOLDER holds refs.json, { "<file>.wav": { "text": "..." } }, as held_out.py and check_demo.py write it.
+// FOLDER holds refs.json, { "<file>.wav": { "text": "..." } }, as held_out.py and check_demo.py write it. Sound is prepared
+// and the engine is asked as src/stt/whisper/native-child.ts does it, in one process; stderr is whisper.cpp's own chatter.
+//
+//   --tail-ms N   so much silence behind every file
+//   --whole       encode the whole window of 30 s, not only the utterance
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { readWav } from '../../dist/src/audio/wav-reader.js';
+import { audioContext, nativeAudio } from '../../dist/src/stt/whisper/native-audio.js';
 
 const { WhisperModel, TranscribeTask } = createRequire(import.meta.url)('smart-whisper');
-const ENGINE_RATE = 16_000;
-/** This whisper.cpp hears nothing in less than 1.01 s. */
-const SHORTEST_SAMPLES = 1.2 * ENGINE_RATE;
-/** As src/stt/whisper/native-child.ts asks it. */
 const PARAMS = {
   strategy: 0,
   best_of: 1,
@@ -26,16 +28,6 @@ const PARAMS = {
   print_progress: false,
   print_realtime: false,
 };
-
-async function samplesOf(path) {
-  const file = await readFile(path);
-  const data = file.indexOf('data', 12, 'latin1') + 8;
-  if (data < 8 || file.readUInt32LE(24) !== ENGINE_RATE) throw new Error(`${path} is not a WAV of ${ENGINE_RATE} Hz`);
-  const count = (file.length - data) >> 1;
-  const samples = new Float32Array(Math.max(count, SHORTEST_SAMPLES));
-  for (let i = 0; i < count; i += 1) samples[i] = file.readInt16LE(data + 2 * i) / 32768;
-  return samples;
-}
 
 /** Substitutions, deletions and insertions between two lists of words (Levenshtein). */
 function wordErrors(reference, heard) {
@@ -54,35 +46,45 @@ function wordErrors(reference, heard) {
 
 const wordsOf = (text) => text.trim().split(/\s+/).filter(Boolean);
 
+async function hear(model, path, { tailMs, whole }) {
+  const wav = readWav(await readFile(path));
+  const samples = new Int16Array(wav.samples.length + Math.round((tailMs * wav.sampleRate) / 1000));
+  samples.set(wav.samples);
+  const { pcm, durationMs } = nativeAudio({ ...wav, samples });
+  const task = await TranscribeTask.run(model, pcm, {
+    ...PARAMS,
+    ...(whole ? {} : { audio_ctx: audioContext(durationMs) }),
+  });
+  const segments = await task.result;
+  // The addon resolves with an Error where it should reject.
+  if (segments instanceof Error) throw segments;
+  return wordsOf(segments.map((segment) => segment.text).join(' '));
+}
+
 async function main() {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
       model: { type: 'string', default: 'models/ggml-micro-telephony.bin' },
-      params: { type: 'string', default: '{}' },
       show: { type: 'string', default: '0' },
+      'tail-ms': { type: 'string', default: '0' },
+      whole: { type: 'boolean', default: false },
     },
   });
   const [folder] = positionals;
   if (!folder) throw new Error('which folder?');
   const references = JSON.parse(await readFile(join(folder, 'refs.json'), 'utf8'));
-  const params = { ...PARAMS, ...JSON.parse(values.params) };
   const model = await WhisperModel.load(values.model, false);
   const total = { errors: 0, words: 0, exact: 0, utterances: 0 };
-  let left = Number(values.show);
   for (const [name, { text }] of Object.entries(references)) {
-    const task = await TranscribeTask.run(model, await samplesOf(join(folder, name)), params);
-    const result = await task.result;
-    // The addon resolves with an Error where it should reject.
-    if (result instanceof Error) throw result;
-    const heard = wordsOf(result.map((segment) => segment.text).join(' '));
-    const errors = wordErrors(wordsOf(text), heard);
+    const heard = await hear(model, join(folder, name), { tailMs: Number(values['tail-ms']), whole: values.whole });
+    const said = wordsOf(text);
+    const errors = wordErrors(said, heard);
     total.errors += errors;
-    total.words += wordsOf(text).length;
+    total.words += said.length;
     total.exact += errors === 0 ? 1 : 0;
     total.utterances += 1;
-    if (errors > 0 && left > 0) {
-      left -= 1;
+    if (errors > 0 && total.utterances - total.exact <= Number(values.show)) {
       console.log(`  ${name} said: ${text} | heard: ${heard.join(' ')}`);
     }
   }
