@@ -19,7 +19,10 @@ import { createRequire } from 'node:module';
 import { arch, availableParallelism, platform } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 
-/** Names in /proc/cpuinfo and the compiler flag of each. Only those that ggml has code for. */
+/**
+ * Names in /proc/cpuinfo and the compiler flag of each. AVX-512 is left out on purpose: measured on a Zen 4, this ggml is a fifth slower
+ * with it, and an image built without it also runs on the many servers that have none. SIPSCRIBE_WHISPER_CFLAGS brings it back.
+ */
 const X86_FLAGS = {
   ssse3: '-mssse3',
   sse4_2: '-msse4.2',
@@ -28,13 +31,6 @@ const X86_FLAGS = {
   fma: '-mfma',
   f16c: '-mf16c',
   bmi2: '-mbmi2',
-  avx512f: '-mavx512f',
-  avx512bw: '-mavx512bw',
-  avx512dq: '-mavx512dq',
-  avx512vl: '-mavx512vl',
-  avx512cd: '-mavx512cd',
-  avx512vbmi: '-mavx512vbmi',
-  avx512_vnni: '-mavx512vnni',
 };
 /** The compiler's macros that tell which of them a set of flags switches on. */
 const MACROS = {

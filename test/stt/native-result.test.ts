@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { nativeAudio } from '../../src/stt/whisper/native-audio.js';
+import { audioContext, nativeAudio } from '../../src/stt/whisper/native-audio.js';
 import { isChildMessage, isParentMessage } from '../../src/stt/whisper/native-protocol.js';
 import { nativeResult } from '../../src/stt/whisper/native-result.js';
 
@@ -76,6 +76,13 @@ describe('speech on its way into the native engine', () => {
     expect(pcm.length).toBe(samples.length + 17_600);
     expect(pcm[0]).toBe(0.25);
     expect(pcm.at(-1)).toBe(0);
+  });
+
+  it('gets room for itself and two seconds more, never more than whisper has', () => {
+    expect(audioContext(0)).toBe(512);
+    expect(audioContext(8_000)).toBe(512);
+    expect(audioContext(8_400)).toBe(576);
+    expect(audioContext(60_000)).toBe(1_500);
   });
 
   it('is the mean of its channels at 16 kHz', () => {

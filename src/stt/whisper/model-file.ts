@@ -16,6 +16,8 @@ export interface PackagedModel {
   readonly languages: readonly string[];
   /** Whether it was trained with words said before in front of it. One that was not is spoilt by them. */
   readonly takesPrompt: boolean;
+  /** Whether its encoder hears as well when it is given the utterance instead of a whole window of 30 s. Measured, never assumed. */
+  readonly shortContext: boolean;
   readonly description: string;
   readonly limits: string;
 }

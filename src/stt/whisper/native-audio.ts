@@ -31,3 +31,17 @@ export function nativeAudio(audio: WavAudio): { pcm: Float32Array; durationMs: n
   for (let i = 0; i < speech.length; i += 1) pcm[i] = (speech[i] ?? 0) / 32_768;
   return { pcm, durationMs: (speech.length * 1000) / WHISPER_RATE };
 }
+
+/** Positions of whisper's encoder for a window of 30 s, 20 ms each. */
+const FULL_CONTEXT = 1_500;
+const LEAST_CONTEXT = 512;
+const CONTEXT_STEP = 64;
+
+/**
+ * Encoder positions for speech of so many ms with two seconds of room behind it. The encoder's cost grows faster than its length, so an
+ * utterance of three seconds costs a quarter of a whole window. Below 512 positions words begin to suffer.
+ */
+export function audioContext(durationMs: number): number {
+  const wanted = Math.ceil((durationMs + 2_000) / 20 / CONTEXT_STEP) * CONTEXT_STEP;
+  return Math.min(FULL_CONTEXT, Math.max(LEAST_CONTEXT, wanted));
+}

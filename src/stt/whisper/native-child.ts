@@ -3,7 +3,7 @@ import { setPriority } from 'node:os';
 import { TranscribeTask, WhisperModel, WhisperSamplingStrategy } from 'smart-whisper';
 import { readWav } from '../../audio/wav-reader.js';
 import { SrsError } from '../../core/errors.js';
-import { nativeAudio, WHISPER_RATE } from './native-audio.js';
+import { audioContext, nativeAudio, WHISPER_RATE } from './native-audio.js';
 import { type ChildMessage, isParentMessage, type LoadMessage, type NativeJob } from './native-protocol.js';
 import { nativeResult } from './native-result.js';
 
@@ -63,6 +63,7 @@ async function transcribe(id: number, job: NativeJob): Promise<void> {
       strategy: WhisperSamplingStrategy.WHISPER_SAMPLING_GREEDY,
       best_of: 1,
       n_threads: threads,
+      ...(job.shortContext ? { audio_ctx: audioContext(durationMs) } : {}),
       language: job.language,
       translate: job.translate,
       // Every utterance stands alone; text of another call must never leak into this one.

@@ -16,6 +16,8 @@ export interface NativeJob {
   /** Two-letter code, or `auto`. */
   readonly language: string;
   readonly translate: boolean;
+  /** Encode the utterance only and not a whole window of 30 s. */
+  readonly shortContext: boolean;
   readonly prompt?: string;
 }
 
