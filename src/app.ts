@@ -1,6 +1,6 @@
-import { mkdir } from 'node:fs/promises';
 import type { Config } from '../config/config.js';
 import { systemClock } from './core/clock.js';
+import { SrsError } from './core/errors.js';
 import { localAddressTowards } from './core/local-address.js';
 import type { Logger } from './core/logger.js';
 import { Metrics } from './core/metrics.js';
@@ -18,9 +18,12 @@ import type { ListenAddress } from './sip/sip-server.js';
 import { createSiprecDoor } from './sip/siprec-door.js';
 import { Speech } from './speech.js';
 import { MemoryEventLog } from './store/event-log.js';
+import { makeWritableDirectory } from './store/writable-directory.js';
 
 /** After the grace, how long the last words and messages may take before they are given up. */
 const FLUSH_MS = 15_000;
+/** After that, how long the news of what was given up may take to reach disk and listeners. */
+const LAST_NEWS_MS = 2_000;
 
 /**
  * The composition root: the only place that reads the configuration whole and makes the parts. Parts start from the inside out, so
@@ -39,6 +42,8 @@ export class App {
   readonly #http: HttpServer;
   readonly #startedAt = systemClock.monotonic();
   #phase: HealthReport['phase'] = 'starting';
+  /** Ends a start that is under way: a large model takes longer than an operator waits. */
+  readonly #startAbort = new AbortController();
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
 
@@ -96,7 +101,12 @@ export class App {
     return this.#http.address;
   }
 
-  /** Starts every part. On a throw what was started is stopped again. Idempotent. */
+  /** Whether `stop` was called. */
+  get stopping(): boolean {
+    return this.#stopping !== undefined;
+  }
+
+  /** Starts every part. On a throw, also by a `stop` meanwhile, what was started is stopped again. Idempotent. */
   start(): Promise<void> {
     this.#starting ??= this.#start().catch(async (error: unknown) => {
       await this.#scope.close().catch(() => {});
@@ -110,9 +120,13 @@ export class App {
    * closes everything. Idempotent.
    *
    * @param graceMs how long running sessions may go on
+   * @param lastWordsMs how long their last words may take after that
    */
-  stop(graceMs: number = this.#config.shutdownGraceMs): Promise<void> {
-    this.#stopping ??= this.#stop(graceMs);
+  stop(
+    graceMs: number = this.#config.shutdownGraceMs,
+    lastWordsMs: number = Math.max(FLUSH_MS, graceMs),
+  ): Promise<void> {
+    this.#stopping ??= this.#stop(graceMs, lastWordsMs);
     return this.#stopping;
   }
 
@@ -136,35 +150,45 @@ export class App {
 
   async #start(): Promise<void> {
     const { amqp, dataDir } = this.#config;
-    await mkdir(dataDir, { recursive: true, mode: 0o750 });
     this.#scope.own(() => this.bus.close());
+    await makeWritableDirectory(dataDir, 'DATA_DIR', 0o750);
     if (amqp) {
       const { url, queueName: queue, exchange, queueLimit: maxWaiting } = amqp;
       this.bus.subscribe(
         new AmqpListener({ url, queue, exchange, maxWaiting, metrics: this.metrics, logger: this.#log }),
       );
     }
-    await this.#http.start();
     this.#scope.own(() => this.#http.close());
+    await this.#startPart(() => this.#http.start());
     this.#scope.own(() => this.#speech.close());
-    await this.#speech.start();
+    await this.#startPart(() => this.#speech.start(this.#startAbort.signal));
     this.#scope.own(() => this.#media.stop());
-    await this.#media.start();
+    await this.#startPart(() => this.#media.start());
     this.#scope.own(() => this.#sip.stop());
-    await this.#sip.start();
+    await this.#startPart(() => this.#sip.start());
     this.#phase = 'running';
     this.#log.info({ sip: this.#sip.addresses, http: this.#http.address, dataDir }, 'sipscribe is ready');
   }
 
-  async #stop(graceMs: number): Promise<void> {
+  async #startPart(start: () => Promise<void>): Promise<void> {
+    if (this.stopping) throw new SrsError('SRS_SIP_BUSY', 'the server was stopped while it started');
+    await start();
+  }
+
+  async #stop(graceMs: number, lastWordsMs: number): Promise<void> {
     this.#phase = 'draining';
+    this.#startAbort.abort();
     await this.#starting?.catch(() => {});
     this.recorder.refuseNew();
     await this.#drain(graceMs);
     await this.recorder.endAll('shutdown');
-    const deadline = AbortSignal.timeout(Math.max(FLUSH_MS, graceMs));
+    const deadline = AbortSignal.timeout(lastWordsMs);
     await Promise.race([this.recorder.settled(), aborted(deadline)]);
-    await this.bus.flush(deadline);
+    // What still has no words becomes a failure now, so that every record comes to its end and listeners hear of each utterance.
+    await this.#speech.close();
+    const news = AbortSignal.timeout(LAST_NEWS_MS);
+    await Promise.race([this.recorder.settled(), aborted(news)]);
+    await Promise.all([this.bus.flush(deadline), this.bus.flush(news)]);
     await this.#scope.close();
     this.#log.info('sipscribe has stopped');
   }

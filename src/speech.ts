@@ -1,9 +1,9 @@
-import { access, constants, mkdir } from 'node:fs/promises';
 import type { Config } from '../config/config.js';
 import { SrsError } from './core/errors.js';
 import type { Logger } from './core/logger.js';
 import type { Metrics } from './core/metrics.js';
 import type { HealthPart } from './http/health-report.js';
+import { makeWritableDirectory } from './store/writable-directory.js';
 import { SttDispatcher, type SttJob, type SttOutcome } from './stt/dispatcher.js';
 import type { SttProvider } from './stt/provider.js';
 import { TempAudio } from './stt/temp-audio.js';
@@ -11,6 +11,9 @@ import { createVendor } from './stt/vendors.js';
 import type { WhisperEngineFactories } from './stt/whisper/choose-engine.js';
 import { WhisperCliEngine } from './stt/whisper/cli-engine.js';
 import { NativeWhisperEngine } from './stt/whisper/native-engine.js';
+
+/** One utterance may be odd; so many in a row mean that the engine is. */
+const FAILURES_THAT_TELL = 3;
 
 /** The speech-to-text side put together from the configuration: vendors, temporary audio and the dispatcher. */
 export class Speech {
@@ -21,6 +24,8 @@ export class Speech {
   #temp: TempAudio | undefined;
   #dispatcher: SttDispatcher | undefined;
   #closing: Promise<void> | undefined;
+  #failedInARow = 0;
+  #lastFailure = '';
 
   constructor(config: Config, metrics: Metrics, logger: Logger) {
     this.#config = config;
@@ -28,15 +33,19 @@ export class Speech {
     this.#log = logger;
   }
 
-  /** Finds and warms the engines. Throws `SRS_STT_UNAVAILABLE`, `SRS_STT_MODEL` or `SRS_STT_VENDOR_UNKNOWN` with what to do. */
-  async start(): Promise<void> {
+  /**
+   * Finds and warms the engines. Throws `SRS_STT_UNAVAILABLE`, `SRS_STT_MODEL` or `SRS_STT_VENDOR_UNKNOWN` with what to do, and
+   * `SRS_STT_CANCELLED` on abort.
+   */
+  async start(signal: AbortSignal): Promise<void> {
     const { stt, whisper, tempDir } = this.#config;
-    await makeTempRoot(tempDir);
+    // Utterances wait there as files.
+    await makeWritableDirectory(tempDir, 'TMPDIR', 0o700);
     const metrics = this.#metrics;
     const logger = this.#log;
     const parts = { whisper, whisperEngines: this.#whisperEngines(), metrics, logger };
     for (const vendor of stt.vendors) this.#providers.set(vendor, createVendor(vendor, parts));
-    await Promise.all([...this.#providers.values()].map((provider) => provider.start(new AbortController().signal)));
+    await Promise.all([...this.#providers.values()].map((provider) => provider.start(signal)));
     if (stt.defaultVendor === undefined) {
       logger.warn('no speech-to-text vendor is configured: calls are recorded without words');
       return;
@@ -60,19 +69,35 @@ export class Speech {
   }
 
   async submit(job: SttJob): Promise<SttOutcome> {
-    if (this.#dispatcher) return this.#dispatcher.submit(job);
+    if (this.#dispatcher) {
+      const outcome = await this.#dispatcher.submit(job);
+      this.#count(outcome);
+      return outcome;
+    }
     return { ok: false, error: new SrsError('SRS_STT_UNAVAILABLE', 'no speech-to-text vendor runs'), vendor: 'none' };
   }
 
   health(): HealthPart {
     const waiting = this.#dispatcher?.pending ?? 0;
-    return { state: this.#dispatcher || !this.enabled ? 'ok' : 'down', essential: false, waiting };
+    if (!this.#dispatcher && this.enabled) return { state: 'down', essential: false, waiting };
+    if (this.#failedInARow < FAILURES_THAT_TELL) return { state: 'ok', essential: false, waiting };
+    const detail = `the last ${this.#failedInARow} utterances failed, the last one with ${this.#lastFailure}`;
+    return { state: 'degraded', essential: false, waiting, detail };
   }
 
   /** Cancels what runs and waits, removes children and files. Idempotent. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
+  }
+
+  /** What an operator ended says nothing about the engine. */
+  #count(outcome: SttOutcome): void {
+    if (outcome.ok) this.#failedInARow = 0;
+    else if (outcome.error.code !== 'SRS_STT_CANCELLED') {
+      this.#failedInARow += 1;
+      this.#lastFailure = outcome.error.code;
+    }
   }
 
   async #close(): Promise<void> {
@@ -96,15 +121,5 @@ export class Speech {
           tempRoot: this.#config.tempDir,
         }),
     };
-  }
-}
-
-/** Utterances wait there as files: found out at start, not at the first word of the first call. */
-async function makeTempRoot(path: string): Promise<void> {
-  try {
-    await mkdir(path, { recursive: true, mode: 0o700 });
-    await access(path, constants.W_OK);
-  } catch (error) {
-    throw new SrsError('SRS_CONFIG_INVALID', `TMPDIR ${path} cannot be made or written`, { cause: error });
   }
 }

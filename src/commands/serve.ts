@@ -11,6 +11,11 @@ export async function run(invocation: Invocation): Promise<number> {
   for (const note of config.notes) logger.warn({ note }, 'configuration note');
   const app = new App(config, logger);
   const stopped = stopOnSignals(app, logger);
-  await Promise.race([app.start(), stopped]);
+  try {
+    await Promise.race([app.start(), stopped]);
+  } catch (error) {
+    // A start that a signal broke off is no failure.
+    if (!app.stopping) throw error;
+  }
   return stopped;
 }

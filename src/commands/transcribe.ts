@@ -37,9 +37,10 @@ export async function run(invocation: Invocation): Promise<number> {
   const logger = createLogger({ level: config.log.level, format: config.log.format ?? 'pretty', fileDescriptor: 2 });
   const metrics = new Metrics({ vendors: config.stt.vendors, models: [config.whisper.model] });
   const speech = new Speech(config, metrics, logger);
-  invocation.interruptible().addEventListener('abort', () => void speech.close(), { once: true });
+  const signal = invocation.interruptible();
+  signal.addEventListener('abort', () => void speech.close(), { once: true });
   try {
-    await speech.start();
+    await speech.start(signal);
     terminal.note(
       `${basename(file)}: ${(durationMs / 1000).toFixed(1)} s in ${pieces.length} piece${pieces.length === 1 ? '' : 's'}`,
     );
