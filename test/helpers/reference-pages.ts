@@ -37,7 +37,10 @@ export async function metricsPage(): Promise<string> {
   }));
   const rows = facts
     .sort((a, b) => a.name.localeCompare(b.name))
-    .map(({ name, help, type, labels }) => `| \`${name}\` | ${type} | ${labels.map((l) => `\`${l}\``).join(' ')} | ${help} |`);
+    .map(
+      ({ name, help, type, labels }) =>
+        `| \`${name}\` | ${type} | ${labels.map((l) => `\`${l}\``).join(' ')} | ${help} |`,
+    );
   return [
     '# Metrics',
     '',
