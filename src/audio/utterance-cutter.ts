@@ -1,4 +1,5 @@
 import type { CutReason } from '../core/model.js';
+import { SampleQueue } from './sample-queue.js';
 
 export interface UtteranceCutterOptions {
   readonly sampleRate: number;
@@ -55,14 +56,13 @@ export class UtteranceCutter {
   readonly #search: number;
   #filled = 0;
   /** Samples kept; the first of them is at `#start` on the call clock. */
-  #kept: Int16Array;
-  #length = 0;
+  readonly #kept = new SampleQueue();
   #start: number;
   #speaking = false;
   /** The last voice decisions, the newest in bit 0. */
   #window = 0;
   #voicedSamples = 0;
-  /** Index in `#kept` after the last voiced frame. */
+  /** Place in `#kept` after the last voiced frame. */
   #lastVoiced = 0;
 
   /** @param position of the first sample, on the call clock */
@@ -82,7 +82,6 @@ export class UtteranceCutter {
     this.#endSilence = Math.max(samples(set.endSilenceMs), this.#frame.length);
     this.#max = Math.max(samples(set.maxUtteranceMs), this.#frame.length * WINDOW_FRAMES * 2);
     this.#search = Math.min(samples(SEARCH_MS), this.#max >> 1);
-    this.#kept = new Int16Array(this.#idleCapacity);
     this.#start = position;
   }
 
@@ -97,7 +96,7 @@ export class UtteranceCutter {
     const end = offset + length;
     for (let at = offset; at < end; ) {
       const take = Math.min(end - at, frame.length - this.#filled);
-      for (let i = 0; i < take; i++) frame[this.#filled + i] = samples[at + i] as number;
+      frame.set(samples.subarray(at, at + take), this.#filled);
       this.#filled += take;
       at += take;
       if (this.#filled === frame.length) {
@@ -109,103 +108,78 @@ export class UtteranceCutter {
 
   /** Ends the utterance in progress: the leg is held, or the call is over. Keeps its place on the clock. */
   flush(reason: 'hold' | 'end'): void {
-    this.#append(this.#frame, this.#filled);
+    this.#kept.append(this.#frame.subarray(0, this.#filled));
     this.#filled = 0;
-    if (this.#speaking) this.#cut(Math.min(this.#length, this.#lastVoiced + this.#padding), reason);
-    this.#dropFront(this.#length);
+    if (this.#speaking) this.#cut(Math.min(this.#kept.length, this.#lastVoiced + this.#padding), reason);
+    this.#drop(this.#kept.length);
     this.#window = 0;
   }
 
-  get #idleCapacity(): number {
-    return 2 * (this.#padding + (WINDOW_FRAMES + 1) * this.#frame.length);
-  }
-
   #take(voiced: boolean): void {
-    this.#append(this.#frame, this.#frame.length);
+    this.#kept.append(this.#frame);
     this.#window = ((this.#window << 1) | (voiced ? 1 : 0)) & ((1 << WINDOW_FRAMES) - 1);
     if (this.#speaking) this.#goOn(voiced);
     else this.#wait();
   }
 
   #wait(): void {
-    const windowSamples = WINDOW_FRAMES * this.#frame.length;
-    const keep = this.#padding + windowSamples;
+    const keep = this.#padding + WINDOW_FRAMES * this.#frame.length;
+    if (this.#kept.length > keep) this.#drop(this.#kept.length - keep);
     let voicedFrames = 0;
     for (let bits = this.#window; bits !== 0; bits >>= 1) voicedFrames += bits & 1;
-    if (voicedFrames < WINDOW_VOICED) {
-      if (this.#length + this.#frame.length > this.#idleCapacity) this.#dropFront(this.#length - keep);
-      return;
-    }
-    if (this.#length > keep) this.#dropFront(this.#length - keep);
+    if (voicedFrames < WINDOW_VOICED) return;
     this.#speaking = true;
     this.#voicedSamples = voicedFrames * this.#frame.length;
-    this.#lastVoiced = this.#length;
+    this.#lastVoiced = this.#kept.length;
   }
 
   #goOn(voiced: boolean): void {
     if (voiced) {
       this.#voicedSamples += this.#frame.length;
-      this.#lastVoiced = this.#length;
+      this.#lastVoiced = this.#kept.length;
     }
-    if (this.#length - this.#lastVoiced >= this.#endSilence) {
-      this.#cut(Math.min(this.#length, this.#lastVoiced + this.#padding), 'silence');
-    } else if (this.#length >= this.#max) {
+    if (this.#kept.length - this.#lastVoiced >= this.#endSilence) {
+      this.#cut(Math.min(this.#kept.length, this.#lastVoiced + this.#padding), 'silence');
+    } else if (this.#kept.length >= this.#max) {
       this.#cut(this.#quietestPlace(), 'max_length');
       // Somebody is still speaking: the rest is the beginning of the next utterance.
       this.#speaking = true;
       this.#voicedSamples = this.#minVoiced;
-      this.#lastVoiced = this.#length;
+      this.#lastVoiced = this.#kept.length;
     }
   }
 
   #cut(end: number, reason: CutReason): void {
     const start = this.#start;
     const enough = this.#voicedSamples >= this.#minVoiced;
-    const samples = enough ? this.#kept.slice(0, end) : undefined;
+    const samples = enough ? this.#kept.copy(0, end) : undefined;
     this.#speaking = false;
     this.#window = 0;
-    this.#dropFront(end);
+    this.#drop(end);
     if (samples) this.#emit({ start, end: start + end, reason, samples });
   }
 
   /** The middle of the quietest frame among the last seconds. */
   #quietestPlace(): number {
     const size = this.#frame.length;
-    let best = this.#length;
+    const { length } = this.#kept;
+    const first = length - Math.floor(this.#search / size) * size;
+    const recent = this.#kept.copy(first, length);
+    let best = length;
     let least = Number.POSITIVE_INFINITY;
-    for (let at = this.#length - size; at >= this.#length - this.#search; at -= size) {
+    for (let at = recent.length - size; at >= 0; at -= size) {
       let energy = 0;
-      for (let i = at; i < at + size; i++) energy += (this.#kept[i] as number) ** 2;
+      for (let i = at; i < at + size; i++) energy += (recent[i] as number) ** 2;
       if (energy < least) {
         least = energy;
-        best = at + (size >> 1);
+        best = first + at + (size >> 1);
       }
     }
     return best;
   }
 
-  #append(samples: Int16Array, length: number): void {
-    if (this.#length + length > this.#kept.length) {
-      const larger = new Int16Array(Math.max(this.#kept.length * 2, this.#length + length));
-      larger.set(this.#kept.subarray(0, this.#length));
-      this.#kept = larger;
-    }
-    if (length === samples.length) this.#kept.set(samples, this.#length);
-    else this.#kept.set(samples.subarray(0, length), this.#length);
-    this.#length += length;
-  }
-
-  /** Forgets `count` samples from the front; a long utterance's memory goes with them. */
-  #dropFront(count: number): void {
-    const rest = this.#length - count;
-    if (this.#kept.length > this.#idleCapacity && rest <= this.#idleCapacity) {
-      const smaller = new Int16Array(this.#idleCapacity);
-      smaller.set(this.#kept.subarray(count, this.#length));
-      this.#kept = smaller;
-    } else {
-      this.#kept.copyWithin(0, count, this.#length);
-    }
-    this.#length = rest;
+  #drop(count: number): void {
+    this.#kept.drop(count);
     this.#start += count;
   }
 }

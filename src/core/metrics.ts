@@ -9,7 +9,15 @@ import { WARNING_CODES } from './model.js';
 export const SIP_METHODS = ['INVITE', 'ACK', 'BYE', 'CANCEL', 'OPTIONS', 'UPDATE', 'INFO', 'PRACK', 'OTHER'] as const;
 export type SipMethodLabel = (typeof SIP_METHODS)[number];
 export const SIP_CLASSES = ['1xx', '2xx', '3xx', '4xx', '5xx', '6xx'] as const;
-export const RTP_DROP_REASONS = ['malformed', 'unknown_payload', 'late', 'duplicate', 'stranger', 'inactive'] as const;
+export const RTP_DROP_REASONS = [
+  'malformed',
+  'unknown_payload',
+  'late',
+  'early',
+  'duplicate',
+  'stranger',
+  'inactive',
+] as const;
 export type RtpDropReason = (typeof RTP_DROP_REASONS)[number];
 export const WHISPER_STATUSES = ['success', 'error', 'timeout'] as const;
 export type WhisperStatus = (typeof WHISPER_STATUSES)[number];

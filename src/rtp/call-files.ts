@@ -90,8 +90,26 @@ export class CallFiles {
     }
     if (leg <= CHANNELS && from < this.#stereoWritten) {
       const end = Math.min(to, this.#stereoWritten);
-      this.#attempt(() => this.#patchStereo(leg, file.timeline, from, end));
+      this.#attempt(() => this.#patchStereo(from, end, (at, to) => copyChannel(file.timeline, leg, at, to)));
     }
+  }
+
+  /** Puts the payload of a very late packet where it belongs in the files. */
+  patchPast(leg: number, start: number, table: Int16Array, payload: Uint8Array, offset: number, length: number): void {
+    const file = this.#legs.get(leg);
+    if (!file) return;
+    const decode = (from: number, to: number, at: number, stride: number): void => {
+      for (let i = from; i < to; i++) {
+        block[at + (i - from) * stride] = table[payload[offset + i - start] as number] as number;
+      }
+    };
+    for (let from = start; from < start + length; from += BLOCK_FRAMES) {
+      const to = Math.min(start + length, from + BLOCK_FRAMES);
+      decode(from, to, 0, 1);
+      this.#attempt(() => file.writer.write(from, blockBytes, 0, (to - from) * 2));
+    }
+    if (leg > CHANNELS) return;
+    this.#attempt(() => this.#patchStereo(start, start + length, (at, to) => decode(at, to, leg - 1, CHANNELS)));
   }
 
   /** Writes the rest, makes every file `end` samples long and closes them. */
@@ -102,6 +120,12 @@ export class CallFiles {
     }
     this.#attempt(() => this.#writeStereo(this.#legs.size > 0 ? end : 0));
     this.#attempt(() => this.#stereo.finish(end));
+  }
+
+  /** Gives the descriptors back and leaves the files as they are. Idempotent. */
+  close(): void {
+    for (const { writer } of this.#legs.values()) writer.close();
+    this.#stereo.close();
   }
 
   #writeLeg(file: LegFile, end: number): void {
@@ -127,13 +151,14 @@ export class CallFiles {
     this.#stereo.flush();
   }
 
-  #patchStereo(leg: number, timeline: LegTimeline, start: number, end: number): void {
+  /** Reads frames back, lets `fill` put one channel into the block, and writes them again. */
+  #patchStereo(start: number, end: number, fill: (from: number, to: number) => void): void {
     for (let from = start; from < end; from += BLOCK_FRAMES) {
       const to = Math.min(end, from + BLOCK_FRAMES);
       const bytes = (to - from) * CHANNELS * 2;
       blockBytes.fill(0, 0, bytes);
       this.#stereo.read(from, blockBytes, 0, bytes);
-      copyChannel(timeline, leg, from, to);
+      fill(from, to);
       this.#stereo.write(from, blockBytes, 0, bytes);
     }
   }

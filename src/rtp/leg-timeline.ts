@@ -3,8 +3,10 @@ import { timestampDistance } from './sequence.js';
 
 /** G.711's clock: samples per ms. */
 export const SAMPLES_PER_MS = 8;
-/** 4.1 s: how far back a late packet still finds its place. */
-export const RING_SAMPLES = 32_768;
+/** 2 s: what the files may be behind. Packets that come later than that are written past the ring. */
+export const RING_SAMPLES = 16_384;
+/** 10 s: how far back a late packet still finds its place. */
+const MAX_LATE = 80_000;
 /** 100 ms: what packets may overtake each other before live users see the samples. */
 const REORDER_SAMPLES = 800;
 /** Ticks without a packet after which a leg is taken to be silent, and the wall clock moves it on. Ticks, so that a stall of ours is no silence. */
@@ -25,21 +27,33 @@ const RESUME_TICKS = 5;
 const SEAMLESS = 1600;
 /** 5 s: packets further apart than this are not one run. */
 const RUN_SAMPLES = 40_000;
-/** Packets that wait for an anchor at most: two full socket buffers. */
+/** Packets and samples that wait for an anchor at most: two full socket buffers. */
 const MAX_WAITING = 512;
+const MAX_WAITING_SAMPLES = 82_000;
+/**
+ * 5 s, and a sixteenth of the call: how far ahead of the wall clock a leg may be. No sender's clock is that wrong; without the bound a
+ * flood, or timestamps that run away, would make the files grow without end.
+ */
+const MAX_EARLY = 40_000;
+const EARLY_PART = 16;
+/** 200 ms: what a leg that is anchored anew may be behind the wall clock, whatever it was before. */
+const MAX_NEW_LAG = 1600;
 
 export interface TimelineHooks {
   /** `[from, to)` is complete as far as live use goes. In order, without holes. */
   committed(from: number, to: number): void;
   /** A late packet changed `[from, to)` after it was committed. */
   changed(from: number, to: number): void;
+  /** A late packet's samples belong at `from`, which the ring does not hold any more. */
+  past(from: number, table: Int16Array, bytes: Uint8Array, offset: number, length: number): void;
   /** Slots below `before` are needed again: write them, then raise `kept`. */
   makeRoom(before: number): void;
   /** Where the call clock is now, in samples. Asked only on the rare paths. */
   wall(): number;
 }
 
-export type Placement = 'placed' | 'waiting' | 'late';
+/** `late`: too old for any place; `early`: further ahead of the wall clock than any real sender. */
+export type Placement = 'placed' | 'waiting' | 'late' | 'early';
 
 interface WaitingPacket {
   readonly timestamp: number;
@@ -76,12 +90,15 @@ export class LegTimeline {
   #refPosition = 0;
   #runs: Run[] = [];
   #waiting = 0;
+  #waitingPayload = 0;
   #waitingTicks = 0;
   #newRun = false;
   #idleTicks = 0;
   #placedSinceTick = false;
   /** How far this leg's newest sample is behind the wall clock while packets flow. */
   #lag = 0;
+  /** No sample lies beyond this. Asked of the wall clock once a tick, and when something comes near it. */
+  #ceiling = 0;
 
   /** @param origin position of the first sample: 0, or the present for a leg that joins later */
   constructor(hooks: TimelineHooks, origin = 0, capacity = RING_SAMPLES) {
@@ -133,12 +150,13 @@ export class LegTimeline {
     const position = this.#refPosition + step;
     const end = position + length;
     if (!newest) {
-      if (step > 0 || step < -this.ring.capacity) return 'late';
+      if (step > 0 || step < -MAX_LATE) return 'late';
     } else if (step < -MAX_BACK || (step > MAX_AHEAD && !this.#nearWall(end, NEAR_WALL))) {
       return this.#wait(timestamp, table, bytes, offset, length);
     } else if (this.#idleTicks >= IDLE_TICKS && !this.#nearWall(end, SAME_CLOCK)) {
       return this.#wait(timestamp, table, bytes, offset, length);
     }
+    if (end > this.#ceiling && end > this.#raiseCeiling(this.#hooks.wall())) return 'early';
     if (step > 0) {
       this.#refTimestamp = timestamp;
       this.#refPosition = position;
@@ -167,11 +185,14 @@ export class LegTimeline {
         return;
       }
     }
-    let start = wall - this.#lag - this.waitingSamples;
+    const lag = Math.min(Math.max(this.#lag, 0), MAX_NEW_LAG);
+    let start = wall - lag - this.waitingSamples;
     if (this.#newestEnd >= 0 && Math.abs(start - this.#newestEnd) <= SEAMLESS) start = this.#newestEnd;
     start = Math.max(start, this.#newestEnd, 0);
     this.#release();
+    const ceiling = this.#raiseCeiling(wall);
     for (const run of runs) {
+      if (start >= ceiling) return;
       this.#anchored = true;
       this.#refTimestamp = (run.base + run.low) >>> 0;
       this.#refPosition = start;
@@ -182,6 +203,7 @@ export class LegTimeline {
 
   /** One tick of the loop is over: commits what is old enough. `listening` is false for a leg on hold. */
   tick(wall: number, listening: boolean): void {
+    this.#raiseCeiling(wall);
     if (this.#placedSinceTick) {
       this.#idleTicks = 0;
       this.#lag = wall - this.#newestEnd;
@@ -209,7 +231,7 @@ export class LegTimeline {
   }
 
   #wait(timestamp: number, table: Int16Array, bytes: Uint8Array, offset: number, length: number): Placement {
-    if (this.#waiting >= MAX_WAITING) return 'late';
+    if (this.#waiting >= MAX_WAITING || this.#waitingPayload + length > MAX_WAITING_SAMPLES) return 'late';
     let run = this.#runs.at(-1);
     const at = run ? timestampDistance(run.base, timestamp) : 0;
     if (!run || this.#newRun || Math.abs(at) > RUN_SAMPLES) {
@@ -223,6 +245,7 @@ export class LegTimeline {
     }
     run.packets.push({ timestamp, table, payload: bytes.slice(offset, offset + length) });
     this.#waiting++;
+    this.#waitingPayload += length;
     return 'waiting';
   }
 
@@ -234,6 +257,7 @@ export class LegTimeline {
   #release(): void {
     this.#runs = [];
     this.#waiting = 0;
+    this.#waitingPayload = 0;
     this.#newRun = false;
     this.#idleTicks = 0;
   }
@@ -246,11 +270,21 @@ export class LegTimeline {
     return Math.abs(this.#hooks.wall() - this.#lag - end) <= tolerance;
   }
 
+  #raiseCeiling(wall: number): number {
+    this.#ceiling = wall + wall / EARLY_PART + MAX_EARLY;
+    return this.#ceiling;
+  }
+
   #place(position: number, table: Int16Array, bytes: Uint8Array, offset: number, length: number): Placement {
     const end = position + length;
     if (end > this.#head) this.#extend(end);
-    const skip = Math.max(0, this.#head - this.ring.capacity - position, -position);
     this.#placedSinceTick = true;
+    const before = Math.max(0, -position);
+    const skip = Math.max(before, this.#head - this.ring.capacity - position);
+    if (skip > before && this.#head - position <= MAX_LATE && before < length) {
+      this.#hooks.past(position + before, table, bytes, offset + before, Math.min(skip, length) - before);
+      if (skip >= length) return 'placed';
+    }
     if (skip >= length) return 'late';
     const from = position + skip;
     this.ring.decode(from, table, bytes, offset + skip, length - skip);

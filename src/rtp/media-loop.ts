@@ -235,7 +235,11 @@ export class MediaLoop {
   async #drop(call: OpenCall): Promise<void> {
     this.#calls.delete(call.call);
     await Promise.all([...call.legs.values()].map(closeSources));
-    call.recorded.finish(sharedClock());
+    try {
+      call.recorded.finish(sharedClock());
+    } finally {
+      call.recorded.close();
+    }
   }
 
   #reportCounters(): void {

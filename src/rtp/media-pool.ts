@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { UtteranceCutterOptions } from '../audio/utterance-cutter.js';
 import type { Clock } from '../core/clock.js';
 import { SrsError } from '../core/errors.js';
@@ -9,13 +10,15 @@ import type { MediaCountersDelta } from './media-counters.js';
 import type { MediaCall, MediaCallEvents, MediaCallOptions, MediaCallResult, MediaPlane } from './media-plane.js';
 import { PortPool } from './port-pool.js';
 import { ThreadCall } from './thread-call.js';
-import { WorkerHandle } from './worker-handle.js';
+import { WorkerHandle, WorkerRefusal } from './worker-handle.js';
 import type { WorkerMessage } from './worker-protocol.js';
 
 /** libuv polls at most 1024 events a turn, and goes round without timers when it gets that many: 450 calls are 900 RTP sockets. */
 const MAX_CALLS_PER_WORKER = 450;
 /** A worker that dies sooner after its start than this is not replaced at once. */
 const RESTART_MS = 1000;
+/** Workers that a call is offered to, one after another, when they die just then. */
+const MAX_OPEN_TRIES = 3;
 const SAMPLE_RATE = 8000;
 
 export interface MediaThreadsOptions {
@@ -42,7 +45,11 @@ export class MediaThreads implements MediaPlane {
   readonly #options: MediaThreadsOptions;
   readonly #ports: PortPool;
   readonly #calls = new Map<number, ThreadCall>();
-  readonly #timers = new Set<NodeJS.Timeout>();
+  /** Calls whose worker has not answered yet: if it dies, they are opened on another one, and nobody need know. */
+  readonly #opening = new Set<ThreadCall>();
+  /** Workers to come in the place of those that died. */
+  readonly #restarts = new Set<Promise<void>>();
+  readonly #halt = new AbortController();
   #workers: WorkerHandle[] = [];
   #nextCall = 1;
   #starting: Promise<void> | undefined;
@@ -77,8 +84,30 @@ export class MediaThreads implements MediaPlane {
 
   async openCall(options: MediaCallOptions, events: MediaCallEvents): Promise<MediaCall> {
     await this.start();
-    if (this.#stopping) throw new SrsError('SRS_MEDIA_WORKER', 'The media plane is stopping.');
-    const worker = this.#leastLoaded();
+    for (let tried = 1; ; tried++) {
+      if (this.#stopping) throw new SrsError('SRS_MEDIA_WORKER', 'The media plane is stopping.');
+      const worker = this.#leastLoaded() ?? (await this.#replacement());
+      if (!worker) throw new SrsError('SRS_MEDIA_WORKER', 'No media worker can take another call.');
+      try {
+        return await this.#openOn(worker, options, events);
+      } catch (error) {
+        // A worker that answered has refused the call; one that died meanwhile has not, and another takes it.
+        if (error instanceof WorkerRefusal || worker.alive || tried >= MAX_OPEN_TRIES) throw error;
+      }
+    }
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= (async () => {
+      await this.#starting?.catch(() => {});
+      this.#halt.abort();
+      await Promise.all([...this.#calls].map(([number, call]) => this.#finish(number, call)));
+      await Promise.all(this.#workers.map((worker) => worker.stop()));
+    })();
+    return this.#stopping;
+  }
+
+  async #openOn(worker: WorkerHandle, options: MediaCallOptions, events: MediaCallEvents): Promise<MediaCall> {
     const number = this.#nextCall++;
     const call = new ThreadCall({
       number,
@@ -90,16 +119,15 @@ export class MediaThreads implements MediaPlane {
     });
     worker.calls++;
     this.#calls.set(number, call);
+    this.#opening.add(call);
     try {
-      await worker.request({
-        kind: 'open-call',
-        call: number,
-        directory: options.directory,
-        utterances: options.utterances,
-      });
+      const { directory, utterances } = options;
+      await worker.request({ kind: 'open-call', call: number, directory, utterances });
     } catch (error) {
       this.#forget(number, call);
       throw error;
+    } finally {
+      this.#opening.delete(call);
     }
     return {
       openLeg: (leg) => call.openLeg(leg),
@@ -107,17 +135,6 @@ export class MediaThreads implements MediaPlane {
       closeLeg: (leg) => call.closeLeg(leg),
       finish: () => this.#finish(number, call),
     };
-  }
-
-  stop(): Promise<void> {
-    this.#stopping ??= (async () => {
-      await this.#starting?.catch(() => {});
-      for (const timer of this.#timers) clearTimeout(timer);
-      this.#timers.clear();
-      await Promise.all([...this.#calls].map(([number, call]) => this.#finish(number, call)));
-      await Promise.all(this.#workers.map((worker) => worker.stop()));
-    })();
-    return this.#stopping;
   }
 
   async #finish(number: number, call: ThreadCall): Promise<MediaCallResult> {
@@ -130,14 +147,20 @@ export class MediaThreads implements MediaPlane {
     if (this.#calls.delete(number)) call.worker.calls--;
   }
 
-  #leastLoaded(): WorkerHandle {
+  #leastLoaded(): WorkerHandle | undefined {
     let best: WorkerHandle | undefined;
     for (const worker of this.#workers) {
       if (!worker.alive || worker.calls >= MAX_CALLS_PER_WORKER) continue;
       if (!best || worker.calls < best.calls) best = worker;
     }
-    if (!best) throw new SrsError('SRS_MEDIA_WORKER', 'No media worker can take another call.');
     return best;
+  }
+
+  /** The worker that comes in the place of one that died, when one is coming. */
+  async #replacement(): Promise<WorkerHandle | undefined> {
+    if (this.#restarts.size === 0) return undefined;
+    await Promise.race(this.#restarts);
+    return this.#leastLoaded();
   }
 
   #startWorker(): WorkerHandle {
@@ -157,21 +180,21 @@ export class MediaThreads implements MediaPlane {
   #onEnded(worker: WorkerHandle, error: Error | undefined, livedMs: number): void {
     this.#workers = this.#workers.filter((other) => other !== worker);
     if (error === undefined) return;
-    const calls = [...this.#calls.values()].filter((call) => call.worker === worker);
+    const calls = [...this.#calls.values()].filter((call) => call.worker === worker && !this.#opening.has(call));
     this.#options.logger.error({ err: error, calls: calls.length }, 'a media worker died');
     for (const call of calls) {
       this.#options.metrics.recordingErrors.inc();
       this.#tell(() => call.events.writeFailed('The media worker of this call ended.'));
     }
     if (this.#stopping) return;
-    const timer = setTimeout(
-      () => {
-        this.#timers.delete(timer);
+    const delay = sleep(Math.max(0, RESTART_MS - livedMs), undefined, { signal: this.#halt.signal });
+    const restart = delay
+      .then(() => {
         this.#startWorker().ready.catch(() => {});
-      },
-      Math.max(0, RESTART_MS - livedMs),
-    );
-    this.#timers.add(timer);
+      })
+      .catch(() => {})
+      .finally(() => this.#restarts.delete(restart));
+    this.#restarts.add(restart);
   }
 
   #onMessage(message: Exclude<WorkerMessage, { kind: 'reply' | 'ready' }>): void {

@@ -80,6 +80,7 @@ export class RecordedCall {
     const hooks: TimelineHooks = {
       committed: (from, to) => this.#committed(recorded, from, to),
       changed: (from, to) => this.#files.patch(leg, from, to),
+      past: (from, table, bytes, offset, length) => this.#files.patchPast(leg, from, table, bytes, offset, length),
       makeRoom: (before) => this.#files.makeRoom(leg, before),
       wall: () => this.#wall(),
     };
@@ -139,8 +140,9 @@ export class RecordedCall {
     };
   }
 
-  /** Frees the voice detectors. Idempotent. */
+  /** Frees the voice detectors and closes the files as they are. Idempotent. */
   close(): void {
+    this.#files.close();
     for (const detector of this.#detectors.splice(0)) detector.close();
   }
 

@@ -13,6 +13,8 @@ import { SourceLatch } from './source-latch.js';
 const READS_PER_TURN = 32;
 /** Distinct SSRCs are counted up to this. */
 const MAX_SOURCES = 1000;
+/** 1 s: no packet is longer than that; a datagram may be 8 s long. */
+const MAX_PAYLOAD = 8000;
 /** A former SSRC is taken back only when the present one has been silent for so many ticks, so that two senders on one port do not flap. */
 const FORMER_SOURCE_TICKS = 2;
 
@@ -140,6 +142,7 @@ export class RecordedLeg {
     if (isRtcp(bytes)) return undefined;
     if (!parseRtp(bytes, header)) return 'malformed';
     const { ssrc, sequence, timestamp, payloadOffset, payloadLength } = header;
+    if (payloadLength > MAX_PAYLOAD) return 'malformed';
     const table = this.#table[header.payloadType];
     if (table === undefined) return 'unknown_payload';
     const same = ssrc === this.#ssrc;
@@ -154,7 +157,7 @@ export class RecordedLeg {
     this.#silentTicks = 0;
     if (table === 'ignored' || payloadLength === 0) return undefined;
     const placement = this.timeline.packet(timestamp, table, bytes, payloadOffset, payloadLength, order === 'newest');
-    return placement === 'late' ? 'late' : undefined;
+    return placement === 'late' || placement === 'early' ? placement : undefined;
   }
 
   #follow(ssrc: number): void {

@@ -62,13 +62,14 @@ export class ThreadCall implements MediaCall {
       for (let tried = 0; tried < MAX_BIND_TRIES; tried++) {
         const port = this.#ports.take();
         if (port === undefined) break;
+        this.#onPorts();
         try {
           await this.#worker.request({ kind: 'open-leg', call: this.#number, port, ...options });
           this.#legs.set(options.leg, { port, open: true });
-          this.#onPorts();
           return { leg: options.leg, port };
         } catch (error) {
           this.#ports.release(port);
+          this.#onPorts();
           if (!(error instanceof WorkerRefusal) || error.systemCode !== 'EADDRINUSE') throw error;
         }
       }

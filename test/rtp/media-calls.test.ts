@@ -190,6 +190,7 @@ describe.concurrent('a call on the media plane', () => {
         malformed: 0,
         unknown_payload: 0,
         late: 0,
+        early: 0,
         duplicate: 0,
         stranger: 0,
         inactive: 0,

@@ -66,6 +66,44 @@ describe('media workers', () => {
     await Promise.all(senders.map((sender) => sender.close()));
   });
 
+  it('give a call to another one when theirs dies at that moment, and to its replacement when there is no other', async () => {
+    for (const workers of [2, 1]) {
+      const media = await plane({ workers });
+      const [doomed] = media.workers;
+      const opening = openCall(media);
+      // `start` has been awaited inside by the next turn: the request is on its way to the first worker.
+      const [{ call, heard }] = await Promise.all([opening, Promise.resolve().then(() => doomed?.kill())]);
+      expect(doomed?.alive).toBe(false);
+      const { port } = await call.openLeg(LEG);
+      expect(port).toBeGreaterThan(0);
+      expect((await call.finish()).legs).toHaveLength(1);
+      expect(heard.failures).toEqual([]);
+      expect(media.load).toEqual({ calls: 0, ports: 0 });
+    }
+  });
+
+  it('keep the gauge of ports true when a leg gets none while another opens beside it', async () => {
+    const base = 17_000 + (process.pid % 100) * 10;
+    const foreign = createSocket('udp4');
+    await new Promise<void>((resolve) => {
+      foreign.bind(base + 1, '127.0.0.1', () => resolve());
+    });
+    closers.push(() => foreign.close());
+    const { plane: media, metrics } = startPlane({ portMin: base, portMax: base + 3, quarantineMs: 60_000 });
+    closers.push(() => media.stop());
+    await media.start();
+    const gauge = async (): Promise<number> => (await metrics.portsInUse.get()).values[0]?.value ?? -1;
+    const [one, two] = [await openCall(media), await openCall(media)];
+    await Promise.all([
+      expect(one.call.openLeg(LEG)).rejects.toMatchObject({ code: 'SRS_PORTS_EXHAUSTED' }),
+      two.call.openLeg(LEG),
+    ]);
+    expect([await gauge(), media.load.ports]).toEqual([1, 1]);
+    expect((await one.call.finish()).legs).toEqual([]);
+    await two.call.finish();
+    expect([await gauge(), media.load.ports]).toEqual([0, 0]);
+  });
+
   it('pass over a port that somebody else holds, say when none is left, and let one rest after its call', async () => {
     const base = 18_000 + (process.pid % 1000) * 8;
     const foreign = createSocket('udp4');
