@@ -1,4 +1,4 @@
-import type { LegDescription, OfferedStream, Speaker } from '../core/model.js';
+import type { LegDescription, MediaFormat, OfferedStream, Speaker } from '../core/model.js';
 
 /** A recorded m-line. A slot that went through port 0 and came back is a new leg (RFC 3264 §8.1). */
 export interface Leg {
@@ -6,21 +6,35 @@ export interface Leg {
   readonly index: number;
   readonly port: number;
   label: string;
-  speaker: Speaker;
+  formats: readonly MediaFormat[];
   active: boolean;
   open: boolean;
+  /** Who spoke from when on, oldest first. Empty until metadata says something about the leg. */
+  readonly spells: Spell[];
 }
 
-/** Which m-line is which leg, and who speaks on it. Pure bookkeeping. */
+interface Spell {
+  /** Epoch ms. */
+  readonly since: number;
+  readonly speaker: Speaker;
+}
+
+const NOBODY: Speaker = {};
+/** Changes of one leg's speaker that are remembered; a peer must not fill the memory with UPDATEs. */
+const MAX_SPELLS = 256;
+
+/** Which m-line is which leg, and who speaks on it, now and earlier. Pure bookkeeping. */
 export class LegBook {
   readonly #legs: Leg[] = [];
+  #numbers = 0;
 
   get all(): readonly Leg[] {
     return this.#legs;
   }
 
-  get nextNumber(): number {
-    return this.#legs.length + 1;
+  /** Numbers given out, those of legs that never came to be too. */
+  get numbers(): number {
+    return this.#numbers;
   }
 
   /** The open leg of an m-line. */
@@ -29,43 +43,54 @@ export class LegBook {
   }
 
   byNumber(number: number): Leg | undefined {
-    return this.#legs[number - 1];
+    return this.#legs.find((leg) => leg.leg === number);
   }
 
-  add(stream: OfferedStream, port: number, active: boolean): Leg {
-    const leg: Leg = {
-      leg: this.nextNumber,
-      index: stream.index,
-      port,
-      label: stream.label ?? String(stream.index + 1),
-      speaker: {},
-      active,
-      open: true,
-    };
-    this.#legs.push(leg);
-    return leg;
+  /** The number of the next leg. A number whose leg could not be opened is not used again: its file may be there. */
+  reserve(): number {
+    this.#numbers += 1;
+    return this.#numbers;
   }
 
-  /** Takes over labels and speakers. A speaker once known is not forgotten when later metadata is silent about it. */
-  identify(streams: readonly OfferedStream[], speakers: ReadonlyMap<number, Speaker>): void {
-    for (const leg of this.#legs) {
-      if (!leg.open) continue;
-      const label = streams.find((stream) => stream.index === leg.index)?.label;
-      if (label !== undefined) leg.label = label;
-      const speaker = speakers.get(leg.index);
-      if (speaker && Object.keys(speaker).length > 0) leg.speaker = speaker;
+  add(number: number, stream: OfferedStream, port: number, formats: readonly MediaFormat[], active: boolean): void {
+    const { index } = stream;
+    const label = stream.label ?? String(index + 1);
+    this.#legs.push({ leg: number, index, port, label, formats, active, open: true, spells: [] });
+  }
+
+  /** Takes over the labels of an offer. */
+  relabel(streams: readonly OfferedStream[]): void {
+    for (const { index, label } of streams) {
+      const leg = this.at(index);
+      if (leg && label !== undefined) leg.label = label;
     }
+  }
+
+  /** From `since` on this speaker speaks on the leg. What was said before anybody was named counts as said by the first one. */
+  name(leg: Leg, speaker: Speaker, since: number): void {
+    if (leg.spells.length > 0 && JSON.stringify(this.speaker(leg)) === JSON.stringify(speaker)) return;
+    leg.spells.push({ since, speaker });
+    if (leg.spells.length > MAX_SPELLS) leg.spells.shift();
+  }
+
+  /** @param at epoch ms; the present when not given */
+  speaker(leg: Leg, at = Number.POSITIVE_INFINITY): Speaker {
+    const spell = leg.spells.findLast(({ since }) => since <= at) ?? leg.spells[0];
+    return spell?.speaker ?? NOBODY;
   }
 
   get anyActive(): boolean {
     return this.#legs.some((leg) => leg.open && leg.active);
   }
 
-  describe(leg: Leg): LegDescription {
-    return { leg: leg.leg, label: leg.label, speaker: leg.speaker };
+  /** @param at epoch ms at which the speaker is asked for; the present when not given */
+  describe(number: number, at?: number): LegDescription {
+    const leg = this.byNumber(number);
+    if (!leg) return { leg: number, label: String(number), speaker: NOBODY };
+    return { leg: number, label: leg.label, speaker: this.speaker(leg, at) };
   }
 
   descriptions(): readonly LegDescription[] {
-    return this.#legs.map((leg) => this.describe(leg));
+    return this.#legs.map(({ leg }) => this.describe(leg));
   }
 }

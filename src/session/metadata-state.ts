@@ -4,6 +4,7 @@ import type {
   Participant,
   ParticipantStreams,
   RecordingMetadata,
+  Speaker,
 } from '../core/model.js';
 
 /** Snapshots kept as received. Above it the first and the newest stay; a peer must not fill the memory with UPDATEs. */
@@ -51,6 +52,20 @@ export class MetadataState {
     return this.#raw;
   }
 
+  /** Whether any snapshot has named anything. */
+  get known(): boolean {
+    return this.#streams.length + this.#associations.length + this.#participants.length > 0;
+  }
+
+  /**
+   * A complete snapshot without streams and associations tells who is there and not who sends what; some SRCs send it when only a
+   * participant changed. Then whoever spoke and is still there goes on speaking.
+   */
+  leavesAlone({ participantId }: Speaker): boolean {
+    if (participantId === undefined || this.#streams.length + this.#associations.length > 0) return false;
+    return this.#participants.length === 0 || this.#participants.some(({ id }) => id === participantId);
+  }
+
   apply(snapshot: RecordingMetadata): void {
     this.#keepRaw(snapshot.raw);
     if (isEmpty(snapshot)) return;
@@ -74,7 +89,8 @@ export class MetadataState {
     this.#sessions = mergeById(this.#sessions, snapshot.sessions, ({ id }) => id);
     this.#participants = mergeById(this.#participants, snapshot.participants, ({ id }) => id);
     this.#streams = mergeById(this.#streams, snapshot.streams, ({ id }) => id);
-    this.#associations = mergeById(this.#associations, snapshot.associations, ({ participantId }) => participantId);
+    const others = withoutReplaced(this.#associations, snapshot.associations);
+    this.#associations = mergeById(others, snapshot.associations, ({ participantId }) => participantId);
   }
 
   #keepRaw(raw: string): void {
@@ -87,6 +103,31 @@ export class MetadataState {
 function isEmpty(snapshot: RecordingMetadata): boolean {
   const { sessions, participants, streams, associations } = snapshot;
   return sessions.length + participants.length + streams.length + associations.length === 0;
+}
+
+/**
+ * What is left of the known associations when a partial snapshot names new senders. On a transfer many SRCs tell who sends on a
+ * stream from now on and never end the association of the one before: the newer sender then replaces the only known one, or every
+ * later word would stand under two names or the wrong one. A stream that was mixed before stays so.
+ */
+function withoutReplaced(
+  known: readonly ParticipantStreams[],
+  changes: readonly ParticipantStreams[],
+): readonly ParticipantStreams[] {
+  const sendersOf = (stream: string): string[] =>
+    known.filter(({ send }) => send.includes(stream)).map(({ participantId }) => participantId);
+  const changed = new Set(changes.map(({ participantId }) => participantId));
+  const replaced = new Set<string>();
+  for (const { participantId, send } of changes) {
+    for (const stream of send) {
+      const before = sendersOf(stream);
+      if (before.length === 1 && before[0] !== participantId) replaced.add(stream);
+    }
+  }
+  return known.map((association) => {
+    if (changed.has(association.participantId)) return association;
+    return { ...association, send: association.send.filter((stream) => !replaced.has(stream)) };
+  });
 }
 
 /**

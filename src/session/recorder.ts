@@ -1,4 +1,4 @@
-import type { EndReason, MediaAnswer, RecordingMetadata, RsOffer } from '../core/model.js';
+import type { EndReason, MediaAnswer, RsOffer } from '../core/model.js';
 
 /** The port through which the SIP floor reaches recording sessions. INVITE, re-INVITE and UPDATE are the same call: `apply`. */
 export interface Recorder {
@@ -12,6 +12,9 @@ export interface Recorder {
   readonly activeSessions: number;
 }
 
+/** What a BYE says besides goodbye. */
+export type LastWords = Pick<RsOffer, 'metadata' | 'warnings'>;
+
 export interface RecordingSessionPort {
   readonly id: string;
   /**
@@ -22,7 +25,7 @@ export interface RecordingSessionPort {
   /** The answer in force, as our offer to a re-INVITE without SDP (RFC 3264 §8). */
   readonly currentAnswer: MediaAnswer;
   /** Last metadata may come with the BYE (RFC 8068 §3.2.4). Idempotent; resolves when the files are finished. */
-  end(reason: EndReason, lastMetadata?: RecordingMetadata): Promise<void>;
+  end(reason: EndReason, last?: LastWords): Promise<void>;
   /** Set by the SIP floor: how to end the dialog from our side. */
   onEndRequested: ((reason: EndReason) => void) | undefined;
 }

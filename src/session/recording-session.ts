@@ -1,21 +1,21 @@
 import type { Logger } from '../core/logger.js';
 import type {
-  AnsweredStream,
   CallEventDraft,
   EndReason,
   MediaAnswer,
   OfferedStream,
   RecordingMetadata,
   RsOffer,
-  Warning,
 } from '../core/model.js';
 import type { MediaCall, MediaCallEvents, MediaCallResult } from '../rtp/media-plane.js';
 import { LegBook } from './leg-book.js';
 import { MetadataState } from './metadata-state.js';
-import { answerStream, decideOffer, type StreamDecision } from './offer-policy.js';
-import type { RecordingSessionPort } from './recorder.js';
+import { negotiate } from './negotiation.js';
+import { decideOffer } from './offer-policy.js';
+import type { LastWords, RecordingSessionPort } from './recorder.js';
 import type { SessionRecord } from './session-record.js';
 import type { SessionServices } from './session-services.js';
+import { SessionWarnings } from './session-warnings.js';
 import { mapSpeakers } from './speaker-mapping.js';
 import { UtteranceFlow } from './utterance-flow.js';
 
@@ -28,21 +28,22 @@ export type SessionState = 'negotiating' | 'recording' | 'paused' | 'draining' |
 export class RecordingSession implements RecordingSessionPort {
   readonly id: string;
   readonly callId: string;
-  onEndRequested: ((reason: EndReason) => void) | undefined;
   readonly #services: SessionServices;
   readonly #record: SessionRecord;
   readonly #log: Logger;
   readonly #legs = new LegBook();
   readonly #metadata = new MetadataState();
   readonly #flow: UtteranceFlow;
+  readonly #warnings: SessionWarnings;
   #media: MediaCall | undefined;
   #streams: readonly OfferedStream[] = [];
   #answer: MediaAnswer | undefined;
   #state: SessionState = 'negotiating';
   #turn: Promise<unknown> = Promise.resolve();
   #ending: Promise<void> | undefined;
+  #onEndRequested: ((reason: EndReason) => void) | undefined;
+  #requestedEnd: EndReason | undefined;
   #completed: Promise<void> | undefined;
-  readonly #warned = new Set<string>();
 
   constructor(id: string, offer: RsOffer, record: SessionRecord, services: SessionServices) {
     this.id = id;
@@ -50,13 +51,16 @@ export class RecordingSession implements RecordingSessionPort {
     this.#record = record;
     this.#services = services;
     this.#log = services.logger.child({ callId: offer.callId, sessionId: id });
+    this.#warnings = new SessionWarnings(services.metrics, (warning) =>
+      this.#publish({ ...this.#base(), type: 'recording.warning', warning }),
+    );
     this.#flow = new UtteranceFlow({
       sessionId: id,
       callId: offer.callId,
       ...(services.language === undefined ? {} : { language: services.language }),
       submit: (job) => services.submit(job),
       publish: (draft) => this.#publish(draft),
-      describe: (leg) => this.#describe(leg),
+      describe: (leg, at) => this.#legs.describe(leg, at),
       clock: services.clock,
       metrics: services.metrics,
       logger: this.#log,
@@ -67,20 +71,40 @@ export class RecordingSession implements RecordingSessionPort {
     return this.#state;
   }
 
+  get onEndRequested(): ((reason: EndReason) => void) | undefined {
+    return this.#onEndRequested;
+  }
+
+  /** Whoever comes after the request hears it at once: the end may be asked for while the 200 is still being written. */
+  set onEndRequested(callback: ((reason: EndReason) => void) | undefined) {
+    this.#onEndRequested = callback;
+    if (this.#requestedEnd !== undefined) callback?.(this.#requestedEnd);
+  }
+
+  /** Asks the SIP floor to end the dialog. */
+  requestEnd(reason: EndReason): void {
+    this.#requestedEnd ??= reason;
+    this.#onEndRequested?.(reason);
+  }
+
   get currentAnswer(): MediaAnswer {
     return this.#answer ?? { streams: [], address: '0.0.0.0', timing: '0 0' };
   }
 
-  /** Opens the media and applies the first offer. On a throw the caller must `discard`. */
-  async begin(offer: RsOffer): Promise<MediaAnswer> {
+  /**
+   * Opens the media and applies the first offer. On a throw the caller must `discard`.
+   *
+   * @param mayStart called before anybody is told; throws when the session is not wanted any more
+   */
+  async begin(offer: RsOffer, mayStart: () => void): Promise<MediaAnswer> {
     this.#media = await this.#services.media.openCall(
       { sessionId: this.id, directory: this.#record.directory, utterances: this.#services.cutsUtterances },
       this.#mediaEvents(),
     );
-    await this.#applyNow(offer);
-    this.#state = this.#legs.anyActive ? 'recording' : 'paused';
+    await this.#applyNow(offer, this.#media);
+    mayStart();
     this.#publish({ ...this.#base(), type: 'call.started', legs: this.#legs.descriptions() });
-    this.#warn(offer.warnings);
+    this.#warnings.start();
     return this.currentAnswer;
   }
 
@@ -93,18 +117,21 @@ export class RecordingSession implements RecordingSessionPort {
 
   apply(offer: RsOffer): Promise<{ answer?: MediaAnswer }> {
     return this.#inTurn(async () => {
-      if (this.#state === 'draining' || this.#state === 'ended')
-        return offer.media ? { answer: this.currentAnswer } : {};
-      await this.#applyNow(offer);
-      this.#state = this.#legs.anyActive ? 'recording' : 'paused';
-      this.#publish({ ...this.#base(), type: 'call.updated', legs: this.#legs.descriptions(), state: this.#state });
-      this.#warn(offer.warnings);
+      if (this.#media && (this.#state === 'recording' || this.#state === 'paused')) {
+        const before = JSON.stringify([this.#state, this.#legs.descriptions()]);
+        const state = await this.#applyNow(offer, this.#media);
+        const legs = this.#legs.descriptions();
+        // A session refresh says nothing new (RFC 4028), so nobody is told of it.
+        if (JSON.stringify([state, legs]) !== before) {
+          this.#publish({ ...this.#base(), type: 'call.updated', legs, state });
+        }
+      }
       return offer.media ? { answer: this.currentAnswer } : {};
     });
   }
 
-  end(reason: EndReason, lastMetadata?: RecordingMetadata): Promise<void> {
-    this.#ending ??= this.#inTurn(() => this.#end(reason, lastMetadata));
+  end(reason: EndReason, last?: LastWords): Promise<void> {
+    this.#ending ??= this.#inTurn(() => this.#end(reason, last));
     return this.#ending;
   }
 
@@ -114,23 +141,33 @@ export class RecordingSession implements RecordingSessionPort {
     await this.#completed;
   }
 
-  async #end(reason: EndReason, lastMetadata?: RecordingMetadata): Promise<void> {
+  async #end(reason: EndReason, last?: LastWords): Promise<void> {
     if (this.#state === 'ended') return;
     this.#state = 'draining';
-    if (lastMetadata) {
-      this.#metadata.apply(lastMetadata);
-      this.#record.saveMetadata(lastMetadata.raw);
-      this.#identify([]);
-    }
+    if (last?.metadata) this.#takeLastMetadata(last.metadata);
+    this.#warnings.tell(last?.warnings ?? []);
     const result = await this.#media?.finish();
     if (result) this.#report(result, reason);
     this.#publish({ ...this.#base(), type: 'call.updated', legs: this.#legs.descriptions(), state: 'draining' });
     this.#completed = this.#complete(reason, result?.durationMs ?? 0);
   }
 
+  /** The metadata of a BYE tells that everybody left. It may name who was unknown; it unsays nobody. */
+  #takeLastMetadata(metadata: RecordingMetadata): void {
+    this.#keepMetadata(metadata);
+    const { speakers } = mapSpeakers(this.#streams, this.#metadata);
+    for (const leg of this.#legs.all) {
+      const speaker = leg.open && leg.spells.length === 0 ? speakers.get(leg.index) : undefined;
+      if (speaker) this.#legs.name(leg, speaker, this.#services.clock.now());
+    }
+    this.#record.describe(this.#legs.descriptions(), this.#metadata.participants);
+  }
+
   #report(result: MediaCallResult, reason: EndReason): void {
     for (const leg of result.legs) {
-      if (leg.packets === 0) this.#warn([{ code: 'no_rtp', detail: `leg ${leg.leg}` }]);
+      // A leg of a refused offer has a file and never had a port to send to.
+      if (leg.packets > 0 || !this.#legs.byNumber(leg.leg)) continue;
+      this.#warnings.tell([{ code: 'no_rtp', detail: `leg ${leg.leg}` }]);
     }
     this.#record.finishMedia(result, reason);
     this.#services.metrics.observeRecording(result.durationMs, result.bytes);
@@ -149,74 +186,40 @@ export class RecordingSession implements RecordingSessionPort {
     await this.#record.close();
   }
 
-  async #applyNow(offer: RsOffer): Promise<void> {
-    // Decided before anything changes: a bad offer leaves the session as it was (RFC 3261 §14.2).
-    const decisions = offer.media ? decideOffer(offer.media) : [];
+  /** Takes an offer whole, or throws and has changed nothing (RFC 3261 §14.2). */
+  async #applyNow(offer: RsOffer, media: MediaCall): Promise<'recording' | 'paused'> {
     if (offer.media) {
-      const streams = await this.#negotiate(decisions);
+      const decisions = decideOffer(offer.media);
+      const address = this.#services.mediaAddress(offer.source);
+      const streams = await negotiate(media, this.#legs, decisions);
       this.#streams = offer.media.streams;
-      this.#answer = {
-        streams,
-        address: this.#services.mediaAddress(offer.source),
-        timing: offer.media.timing,
-      };
+      this.#answer = { streams, address, timing: offer.media.timing };
+      this.#legs.relabel(this.#streams);
     }
-    if (offer.metadata) {
-      this.#metadata.apply(offer.metadata);
-      this.#record.saveMetadata(offer.metadata.raw);
-    }
-    this.#identify(offer.warnings);
+    if (offer.metadata) this.#keepMetadata(offer.metadata);
+    this.#warnings.tell(offer.warnings);
+    this.#identify(offer);
     this.#record.describe(this.#legs.descriptions(), this.#metadata.participants);
+    const state = this.#legs.anyActive ? 'recording' : 'paused';
+    this.#state = state;
+    return state;
   }
 
-  async #negotiate(decisions: readonly StreamDecision[]): Promise<readonly AnsweredStream[]> {
-    const media = this.#media;
-    if (!media) return [];
-    const opened: number[] = [];
-    try {
-      const answers: AnsweredStream[] = [];
-      for (const decision of decisions) {
-        const { leg, fresh } = await this.#negotiateStream(media, decision);
-        if (fresh && leg !== undefined) opened.push(leg);
-        answers.push(answerStream(decision, this.#legs.at(decision.offered.index)?.port ?? 0));
-      }
-      return answers;
-    } catch (error) {
-      // A leg that this offer opened must not outlive the refusal of the offer.
-      for (const number of opened) {
-        const leg = this.#legs.byNumber(number);
-        if (leg) leg.open = false;
-        await media.closeLeg(number).catch(() => {});
-      }
-      throw error;
-    }
+  #keepMetadata(metadata: RecordingMetadata): void {
+    this.#metadata.apply(metadata);
+    this.#record.saveMetadata(metadata.raw);
   }
 
-  async #negotiateStream(media: MediaCall, decision: StreamDecision): Promise<{ leg?: number; fresh: boolean }> {
-    const { offered, formats, active } = decision;
-    const known = this.#legs.at(offered.index);
-    if (formats.length === 0) {
-      if (!known) return { fresh: false };
-      known.open = false;
-      known.active = false;
-      await media.closeLeg(known.leg);
-      return { leg: known.leg, fresh: false };
-    }
-    if (known) {
-      await media.updateLeg(known.leg, { formats, active });
-      known.active = active;
-      return { leg: known.leg, fresh: false };
-    }
-    const handle = await media.openLeg({ leg: this.#legs.nextNumber, formats, active });
-    const leg = this.#legs.add(offered, handle.port, active);
-    return { leg: leg.leg, fresh: true };
-  }
-
-  #identify(already: readonly Warning[]): void {
+  #identify(offer: RsOffer): void {
+    if (!this.#metadata.known) return;
     const { speakers, warnings } = mapSpeakers(this.#streams, this.#metadata);
-    this.#legs.identify(this.#streams, speakers);
-    const known = new Set(already.map((warning) => warning.code));
-    this.#warn(warnings.filter((warning) => !known.has(warning.code)));
+    for (const leg of this.#legs.all) {
+      const speaker = leg.open ? speakers.get(leg.index) : undefined;
+      if (!speaker || this.#metadata.leavesAlone(this.#legs.speaker(leg))) continue;
+      this.#legs.name(leg, speaker, offer.receivedAt);
+    }
+    const told = new Set(offer.warnings.map((warning) => warning.code));
+    this.#warnings.tell(warnings.filter((warning) => !told.has(warning.code)));
   }
 
   #mediaEvents(): MediaCallEvents {
@@ -228,29 +231,13 @@ export class RecordingSession implements RecordingSessionPort {
       firstPacket: (leg, atMs) => this.#log.info({ leg, atMs }, 'first packet'),
       writeFailed: (message) => {
         this.#log.error({ error: message }, 'recording write failed');
-        this.#warn([{ code: 'recording_write_failed' }]);
+        this.#warnings.tell([{ code: 'recording_write_failed' }]);
       },
     };
   }
 
-  /** Each oddity is told once a session: a re-INVITE every minute must not say it again. */
-  #warn(warnings: readonly Warning[]): void {
-    for (const warning of warnings) {
-      const key = `${warning.code} ${warning.detail ?? ''}`;
-      if (this.#warned.has(key)) continue;
-      this.#warned.add(key);
-      this.#services.metrics.quirks.inc({ quirk: warning.code });
-      this.#publish({ ...this.#base(), type: 'recording.warning', warning });
-    }
-  }
-
   #base(): { callId: string; sessionId: string } {
     return { callId: this.callId, sessionId: this.id };
-  }
-
-  #describe(number: number): ReturnType<LegBook['describe']> {
-    const leg = this.#legs.byNumber(number);
-    return leg ? this.#legs.describe(leg) : { leg: number, label: String(number), speaker: {} };
   }
 
   #publish(draft: CallEventDraft): void {

@@ -138,7 +138,7 @@ export async function openSessionRecord(
   try {
     await record.flush();
   } catch (error) {
-    await record.discard();
+    await record.discard().catch(() => {});
     throw error;
   }
   return record;

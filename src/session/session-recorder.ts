@@ -1,7 +1,7 @@
 import { SrsError } from '../core/errors.js';
 import { timeSortedId } from '../core/ids.js';
 import type { EndReason, MediaAnswer, RsOffer } from '../core/model.js';
-import type { Recorder, RecordingSessionPort } from './recorder.js';
+import type { LastWords, Recorder, RecordingSessionPort } from './recorder.js';
 import { RecordingSession } from './recording-session.js';
 import { openSessionRecord } from './session-record.js';
 import type { SessionServices } from './session-services.js';
@@ -20,15 +20,17 @@ export class SessionRecorder implements Recorder {
   /** Sessions whose dialog lives; also reservations of sessions that are being opened. */
   #active = 0;
   readonly #sessions = new Set<RecordingSession>();
+  readonly #opening = new Set<Promise<unknown>>();
   readonly #completing = new Set<Promise<void>>();
-  #draining = false;
+  /** `draining`: no new session. `closed`: not even those that are being opened. */
+  #phase: 'open' | 'draining' | 'closed' = 'open';
 
   constructor(options: SessionRecorderOptions) {
     this.#options = options;
   }
 
   get accepting(): boolean {
-    return !this.#draining && this.#active < this.#options.maxSessions;
+    return this.#phase === 'open' && this.#active < this.#options.maxSessions;
   }
 
   get activeSessions(): number {
@@ -41,45 +43,54 @@ export class SessionRecorder implements Recorder {
   }
 
   async open(offer: RsOffer): Promise<{ session: RecordingSessionPort; answer: MediaAnswer }> {
-    const { services, dataDirectory, maxSessions } = this.#options;
-    if (!this.accepting) {
-      services.metrics.calls.inc({ outcome: 'rejected' });
-      throw new SrsError(
-        'SRS_SIP_BUSY',
-        this.#draining ? 'the server is shutting down' : `all ${maxSessions} sessions are taken`,
-      );
-    }
+    const { metrics } = this.#options.services;
     this.#count(+1);
     try {
-      const id = timeSortedId(offer.receivedAt);
-      const record = await openSessionRecord(dataDirectory, id, offer, services.logger);
-      const session = new RecordingSession(id, offer, record, services);
-      try {
-        const answer = await session.begin(offer);
-        this.#sessions.add(session);
-        return { session: this.#tracked(session), answer };
-      } catch (error) {
-        await session.discard();
-        throw error;
-      }
+      if (this.#phase !== 'open') throw shuttingDown();
+      const { maxSessions } = this.#options;
+      if (this.#active > maxSessions) throw new SrsError('SRS_SIP_BUSY', `all ${maxSessions} sessions are taken`);
+      const opening = this.#open(offer);
+      this.#opening.add(opening);
+      return await opening.finally(() => this.#opening.delete(opening));
     } catch (error) {
       this.#count(-1);
-      services.metrics.calls.inc({ outcome: 'rejected' });
+      metrics.calls.inc({ outcome: 'rejected' });
+      throw error;
+    }
+  }
+
+  async #open(offer: RsOffer): Promise<{ session: RecordingSessionPort; answer: MediaAnswer }> {
+    const { services, dataDirectory } = this.#options;
+    const id = timeSortedId(offer.receivedAt);
+    const record = await openSessionRecord(dataDirectory, id, offer, services.logger);
+    const session = new RecordingSession(id, offer, record, services);
+    try {
+      const answer = await session.begin(offer, () => {
+        if (this.#phase === 'closed') throw shuttingDown();
+      });
+      this.#sessions.add(session);
+      return { session: this.#tracked(session), answer };
+    } catch (error) {
+      await session.discard().catch((failure: unknown) => {
+        // What could not be removed is logged; the peer hears why it was refused.
+        services.logger.error({ err: failure, callId: offer.callId }, 'refused session cannot be removed');
+      });
       throw error;
     }
   }
 
   /** Takes no new session from now on; OPTIONS and INVITE answer 503. */
   refuseNew(): void {
-    this.#draining = true;
+    if (this.#phase === 'open') this.#phase = 'draining';
   }
 
   /** Ends every session that is open and waits for their files. */
   async endAll(reason: EndReason): Promise<void> {
-    this.refuseNew();
+    this.#phase = 'closed';
+    await Promise.allSettled(this.#opening);
     await Promise.all(
       [...this.#sessions].map((session) => {
-        session.onEndRequested?.(reason);
+        session.requestEnd(reason);
         return this.#end(session, reason);
       }),
     );
@@ -98,7 +109,7 @@ export class SessionRecorder implements Recorder {
         return session.currentAnswer;
       },
       apply: (offer) => session.apply(offer),
-      end: (reason, metadata) => this.#end(session, reason, metadata),
+      end: (reason, last) => this.#end(session, reason, last),
       get onEndRequested() {
         return session.onEndRequested;
       },
@@ -108,15 +119,11 @@ export class SessionRecorder implements Recorder {
     };
   }
 
-  async #end(
-    session: RecordingSession,
-    reason: EndReason,
-    metadata?: Parameters<RecordingSession['end']>[1],
-  ): Promise<void> {
+  async #end(session: RecordingSession, reason: EndReason, last?: LastWords): Promise<void> {
     const first = this.#sessions.delete(session);
     if (first) {
       const done = session
-        .end(reason, metadata)
+        .end(reason, last)
         .catch((error: unknown) =>
           this.#options.services.logger.error({ err: error, callId: session.callId }, 'session end failed'),
         )
@@ -135,4 +142,8 @@ export class SessionRecorder implements Recorder {
     this.#active += change;
     this.#options.services.metrics.activeCalls.set(this.#active);
   }
+}
+
+function shuttingDown(): SrsError {
+  return new SrsError('SRS_SIP_BUSY', 'the server is shutting down');
 }

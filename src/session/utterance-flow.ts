@@ -12,8 +12,8 @@ export interface UtteranceFlowOptions {
   readonly language?: string;
   readonly submit: (job: SttJob) => Promise<SttOutcome>;
   readonly publish: (draft: CallEventDraft) => void;
-  /** Who speaks on the leg now. */
-  readonly describe: (leg: number) => LegDescription;
+  /** The leg, and who spoke on it at a time (epoch ms). */
+  readonly describe: (leg: number, at: number) => LegDescription;
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly logger: Logger;
@@ -25,7 +25,7 @@ type DraftMaker = () => CallEventDraft;
 /** Where and when an utterance was spoken: what its event needs besides the words. */
 interface Place {
   readonly utteranceId: string;
-  readonly leg: LegDescription;
+  readonly leg: number;
   readonly startMs: number;
   readonly endMs: number;
   readonly endedAt: number;
@@ -54,14 +54,7 @@ export class UtteranceFlow {
   accept(cut: CutUtterance): void {
     const { sessionId, callId, language } = this.#options;
     const { samples, sampleRate, leg, number, startMs, endMs, endedAt } = cut;
-    const place: Place = {
-      utteranceId: `${sessionId}-${leg}-${number}`,
-      // The speaker is the one of the moment of speech; a transfer while the engine works must not change it.
-      leg: this.#options.describe(leg),
-      startMs,
-      endMs,
-      endedAt,
-    };
+    const place: Place = { utteranceId: `${sessionId}-${leg}-${number}`, leg, startMs, endMs, endedAt };
     const ticket = this.#release.reserve();
     const outcome = this.#options.submit({
       id: place.utteranceId,
@@ -85,8 +78,9 @@ export class UtteranceFlow {
   #draft(place: Place, outcome: SttOutcome): DraftMaker {
     const { sessionId, callId, describe, clock } = this.#options;
     const { utteranceId, startMs, endMs, endedAt } = place;
-    const known = Object.keys(place.leg.speaker).length > 0;
-    const leg = known ? place.leg : describe(place.leg.leg);
+    // The speaker is the one of the moment of speech. It is cut a silence later and transcribed later still: a transfer in between
+    // must not change it, and a name that comes in between may still be said.
+    const leg = describe(place.leg, endedAt - (endMs - startMs) / 2);
     const base = { callId, sessionId, utteranceId, leg, startMs, endMs, vendor: outcome.vendor };
     if (!outcome.ok) return () => ({ ...base, type: 'transcript.failed', code: outcome.error.code });
     const { text, words, language } = outcome.result;

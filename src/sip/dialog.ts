@@ -122,7 +122,8 @@ export class Dialog implements SipDialogControl {
     this.#deliveries.delete(request.cseq.number);
     delivery.stop();
     if (this.#state !== 'confirmed') return;
-    this.#guard(() => this.#handlers.acknowledged?.({ type: request.header('content-type'), content: request.body }));
+    const { body: content, receivedAt } = request;
+    this.#guard(() => this.#handlers.acknowledged?.({ type: request.header('content-type'), content, receivedAt }));
   }
 
   /** Ends the dialog; `ended('local')` follows at once. Never rejects. */

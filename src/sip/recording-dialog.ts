@@ -1,13 +1,12 @@
 import { SrsError } from '../core/errors.js';
 import type { Logger } from '../core/logger.js';
-import type { Metrics } from '../core/metrics.js';
-import type { EndReason, MediaAnswer, RecordingMetadata, RsOffer } from '../core/model.js';
-import type { RecordingSessionPort } from '../session/recorder.js';
+import type { EndReason, MediaAnswer, RsOffer } from '../core/model.js';
+import type { LastWords, RecordingSessionPort } from '../session/recorder.js';
 import { AnswerWriter } from './answer.js';
 import { complete, failureReply } from './failure.js';
 import { readRsBody } from './rs-body.js';
 import { readRsOffer } from './rs-offer.js';
-import type { SipDialogControl, SipDialogHandlers, SipReply, SipRequestView } from './sip-server.js';
+import type { SipAck, SipDialogControl, SipDialogHandlers, SipReply, SipRequestView } from './sip-server.js';
 
 export interface RecordingDialogOptions {
   readonly session: RecordingSessionPort;
@@ -16,7 +15,6 @@ export interface RecordingDialogOptions {
   readonly first: RsOffer;
   /** 32 hex digits of our side of the Session-ID (RFC 7989 §5). */
   readonly sessionUuid: string;
-  readonly metrics: Metrics;
   readonly logger: Logger;
 }
 
@@ -56,17 +54,18 @@ export class RecordingDialog implements SipDialogHandlers {
     }
   }
 
-  acknowledged(body: { readonly type: string | undefined; readonly content: Uint8Array }): void {
-    if (!this.#awaitsAnswer) return;
+  acknowledged(ack: SipAck): void {
+    // An ACK without a body may be that of an earlier 200: the answer to our offer is still to come.
+    if (!this.#awaitsAnswer || ack.content.byteLength === 0) return;
     this.#awaitsAnswer = false;
-    void this.#takeAnswer(body).catch((error: unknown) => {
+    void this.#takeAnswer(ack).catch((error: unknown) => {
       this.#options.logger.warn({ callId: this.#options.first.callId, code: codeOf(error) }, 'answer in ACK not taken');
     });
   }
 
   ended(reason: Parameters<SipDialogHandlers['ended']>[0], bye?: SipRequestView): void {
     const { session, first, logger } = this.#options;
-    void session.end(this.#endReason(reason), bye && this.#lastMetadata(bye)).catch((error: unknown) => {
+    void session.end(this.#endReason(reason), bye && this.#lastWords(bye)).catch((error: unknown) => {
       logger.error({ callId: first.callId, code: codeOf(error) }, 'session did not end well');
     });
   }
@@ -92,21 +91,18 @@ export class RecordingDialog implements SipDialogHandlers {
   }
 
   /** The SRC's answer says what an offer would: which streams it sends, and under which labels. */
-  async #takeAnswer(body: { readonly type: string | undefined; readonly content: Uint8Array }): Promise<void> {
-    const { session, first, metrics } = this.#options;
-    const { media, metadata, warnings } = readRsBody({ contentType: body.type, content: body.content });
-    for (const { code } of warnings) metrics.quirks.inc({ quirk: code });
+  async #takeAnswer({ type, content, receivedAt }: SipAck): Promise<void> {
+    const { session, first } = this.#options;
+    const { media, metadata, warnings } = readRsBody({ contentType: type, content });
     if (!media) throw new SrsError('SRS_SDP_MALFORMED', 'the ACK carries no answer to our offer');
     const { metadata: _known, ...origin } = first;
-    await session.apply({ ...origin, media, ...(metadata ? { metadata } : {}), warnings: [] });
+    await session.apply({ ...origin, media, ...(metadata ? { metadata } : {}), warnings, receivedAt });
   }
 
   /** Metadata of a BYE is the last word about the call (RFC 8068 §3.2.4); nothing in it can refuse the BYE. */
-  #lastMetadata(bye: SipRequestView): RecordingMetadata | undefined {
+  #lastWords(bye: SipRequestView): LastWords | undefined {
     try {
-      const offer = readRsOffer(bye);
-      for (const { code } of offer.warnings) this.#options.metrics.quirks.inc({ quirk: code });
-      return offer.metadata;
+      return readRsOffer(bye);
     } catch (error) {
       this.#options.logger.warn({ callId: bye.callId, code: codeOf(error) }, 'body of BYE not read');
       return undefined;

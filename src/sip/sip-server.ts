@@ -45,12 +45,20 @@ export interface SipHandlers {
   options(request: SipRequestView): SipReply;
 }
 
+/** The body of an ACK. */
+export interface SipAck {
+  readonly type: string | undefined;
+  readonly content: Uint8Array;
+  /** Epoch ms. */
+  readonly receivedAt: number;
+}
+
 /** One dialog's events. */
 export interface SipDialogHandlers {
   /** re-INVITE or UPDATE, INFO or OPTIONS inside the dialog. */
   request(request: SipRequestView): Promise<SipReply>;
   /** ACK to the 2xx of an INVITE; its body is the answer when we made the offer (RFC 3264 delayed offer). */
-  acknowledged?(body: { readonly type: string | undefined; readonly content: Uint8Array }): void;
+  acknowledged?(ack: SipAck): void;
   /** The dialog is over. `bye` carries the request when the peer ended it. */
   ended(
     reason: 'bye' | 'ack_timeout' | 'cancelled' | 'session_expired' | 'transport' | 'local',

@@ -56,7 +56,7 @@ async function invite(
       return { reply: { status: 487 } };
     }
     const sessionUuid = uuid().replaceAll('-', '');
-    const recording = new RecordingDialog({ session, dialog, first: offer, sessionUuid, metrics, logger });
+    const recording = new RecordingDialog({ session, dialog, first: offer, sessionUuid, logger });
     return { reply: recording.accept(request, answer), session: recording };
   } catch (error) {
     return refused(request, error, logger);

@@ -103,12 +103,12 @@ describe('an INVITE at the door', () => {
     expect(reply.status).toBe(200);
     expect(reply.body?.content.match(/^m=audio \d+ RTP\/AVP 0 8 101$/gm)).toHaveLength(2);
     const answer = `v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 5004 RTP/AVP 0\r\na=sendonly\r\na=label:96\r\nm=audio 5006 RTP/AVP 0\r\na=sendonly\r\na=label:97\r\n`;
-    session?.acknowledged?.({ type: 'application/sdp', content: Buffer.from(answer) });
+    session?.acknowledged?.({ type: 'application/sdp', content: Buffer.from(answer), receivedAt: 1 });
     await door.settled();
     const applied = door.recorder.session?.applied ?? [];
     expect(applied.map((offer) => offer.media?.streams.map((stream) => stream.label))).toEqual([['96', '97']]);
     expect(applied[0]?.callId).toBe('rfc-1@192.0.2.10');
-    session?.acknowledged?.({ type: 'application/sdp', content: Buffer.from(answer) });
+    session?.acknowledged?.({ type: 'application/sdp', content: Buffer.from(answer), receivedAt: 1 });
     await door.settled();
     expect(door.recorder.session?.applied).toHaveLength(1);
   });
@@ -171,7 +171,7 @@ describe('requests inside the dialog', () => {
       'm=audio 40002',
       'a=recvonly',
     ]);
-    session?.acknowledged?.({ type: undefined, content: new Uint8Array() });
+    session?.acknowledged?.({ type: undefined, content: new Uint8Array(), receivedAt: 1 });
     await door.settled();
     expect(door.recorder.session?.applied).toEqual([]);
   });

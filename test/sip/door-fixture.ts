@@ -1,9 +1,9 @@
 import { SrsError } from '../../src/core/errors.js';
 import { silentLogger } from '../../src/core/logger.js';
 import { Metrics } from '../../src/core/metrics.js';
-import type { EndReason, MediaAnswer, MediaOffer, RecordingMetadata, RsOffer } from '../../src/core/model.js';
+import type { EndReason, MediaAnswer, MediaOffer, RsOffer } from '../../src/core/model.js';
 import { answerStream, decideOffer } from '../../src/session/offer-policy.js';
-import type { Recorder, RecordingSessionPort } from '../../src/session/recorder.js';
+import type { LastWords, Recorder, RecordingSessionPort } from '../../src/session/recorder.js';
 import type { SipDialogHandlers, SipHandlers, SipReply, SipRequestView } from '../../src/sip/sip-server.js';
 import { createSiprecDoor } from '../../src/sip/siprec-door.js';
 
@@ -37,7 +37,7 @@ export class PlayedSession implements RecordingSessionPort {
   onEndRequested: ((reason: EndReason) => void) | undefined;
   refusal: SrsError | undefined;
   readonly applied: RsOffer[] = [];
-  readonly ends: { reason: EndReason; metadata: RecordingMetadata | undefined }[] = [];
+  readonly ends: { reason: EndReason; last: LastWords | undefined }[] = [];
 
   constructor(answer: MediaAnswer) {
     this.currentAnswer = answer;
@@ -52,8 +52,8 @@ export class PlayedSession implements RecordingSessionPort {
     return { answer };
   }
 
-  async end(reason: EndReason, metadata?: RecordingMetadata): Promise<void> {
-    this.ends.push({ reason, metadata });
+  async end(reason: EndReason, last?: LastWords): Promise<void> {
+    this.ends.push({ reason, last });
   }
 }
 

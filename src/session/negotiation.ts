@@ -1,0 +1,63 @@
+import { SrsError } from '../core/errors.js';
+import type { AnsweredStream } from '../core/model.js';
+import type { MediaCall } from '../rtp/media-plane.js';
+import type { LegBook } from './leg-book.js';
+import { answerStream, type StreamDecision } from './offer-policy.js';
+
+/** Legs of one session over its whole life; each has a file to the end of the call. Slots that come and go without end are refused. */
+const MAX_LEGS = 256;
+
+/**
+ * Brings the legs to what was decided about an offer and returns the answer to each m-line.
+ *
+ * Whatever can fail comes first: new legs are opened before any leg that is there changes, so that a refused offer leaves the session
+ * as it was (RFC 3261 §14.2). Throws `SRS_PORTS_EXHAUSTED`, `SRS_SDP_NOT_ACCEPTABLE`, `SRS_RECORDING_WRITE`, `SRS_MEDIA_WORKER`.
+ */
+export async function negotiate(
+  media: MediaCall,
+  legs: LegBook,
+  decisions: readonly StreamDecision[],
+): Promise<readonly AnsweredStream[]> {
+  const fresh = decisions.filter(({ formats, offered }) => formats.length > 0 && !legs.at(offered.index));
+  if (legs.numbers + fresh.length > MAX_LEGS) {
+    throw new SrsError('SRS_SDP_NOT_ACCEPTABLE', `a session has ${MAX_LEGS} streams at most`);
+  }
+  const present = decisions.filter(({ offered }) => legs.at(offered.index));
+  const opened = await openAll(media, legs, fresh);
+  for (const decision of present) await change(media, legs, decision);
+  for (const [at, { offered, formats, active }] of fresh.entries()) {
+    const handle = opened[at];
+    if (handle) legs.add(handle.leg, offered, handle.port, formats, active);
+  }
+  return decisions.map((decision) => answerStream(decision, legs.at(decision.offered.index)?.port ?? 0));
+}
+
+async function openAll(media: MediaCall, legs: LegBook, fresh: readonly StreamDecision[]) {
+  const opened: { leg: number; port: number }[] = [];
+  try {
+    for (const { formats, active } of fresh) {
+      opened.push(await media.openLeg({ leg: legs.reserve(), formats, active }));
+    }
+    return opened;
+  } catch (error) {
+    // A leg that this offer opened must not outlive the refusal of the offer.
+    for (const { leg } of opened) await media.closeLeg(leg).catch(() => {});
+    throw error;
+  }
+}
+
+/** A refresh that changes nothing does not touch the media (RFC 4028, RFC 3264 §8). */
+async function change(media: MediaCall, legs: LegBook, decision: StreamDecision): Promise<void> {
+  const leg = legs.at(decision.offered.index);
+  if (!leg) return;
+  const { formats, active } = decision;
+  if (formats.length === 0) {
+    await media.closeLeg(leg.leg);
+    leg.open = false;
+    leg.active = false;
+  } else if (active !== leg.active || JSON.stringify(formats) !== JSON.stringify(leg.formats)) {
+    await media.updateLeg(leg.leg, { formats, active });
+    leg.formats = formats;
+    leg.active = active;
+  }
+}
