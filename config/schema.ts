@@ -25,6 +25,11 @@ export function variable(name: VariableName): Variable<unknown> {
   return VARIABLES[name];
 }
 
+/** Variables whose texts are secrets, of which no program that we run is told. */
+export const SECRET_NAMES: readonly VariableName[] = VARIABLE_NAMES.filter(
+  (name) => variable(name).secret !== undefined,
+);
+
 /** Alias → the variable it stands for. */
 export const ALIASES: ReadonlyMap<string, VariableName> = new Map(
   VARIABLE_NAMES.flatMap((name) => (variable(name).aliases ?? []).map((alias) => [alias, name] as const)),

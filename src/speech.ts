@@ -1,4 +1,5 @@
 import type { Config } from '../config/config.js';
+import { SECRET_NAMES } from '../config/schema.js';
 import { SrsError } from './core/errors.js';
 import type { Logger } from './core/logger.js';
 import type { Metrics } from './core/metrics.js';
@@ -119,6 +120,7 @@ export class Speech {
         new WhisperCliEngine(dirGiven && modelsDir !== undefined ? { ...options, modelsDir } : options, {
           ...parts,
           tempRoot: this.#config.tempDir,
+          hiddenVariables: SECRET_NAMES,
         }),
     };
   }

@@ -39,7 +39,7 @@ async function list(invocation: Invocation, config: Config): Promise<number> {
   terminal.note(`models directory: ${config.modelsDir}`);
   if (!models.some(inUse)) {
     terminal.note(
-      `WHISPER_MODEL is "${config.whisper.model}", which is not among them; "sipscribe models download" gets it`,
+      `WHISPER_MODEL is "${config.whisper.model}", which is not among them; "sipscribe models download NAME" gets one`,
     );
   }
   return EXIT.ok;

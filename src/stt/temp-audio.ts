@@ -1,4 +1,4 @@
-import { open, rm, stat } from 'node:fs/promises';
+import { mkdir, open, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Resampling } from '../audio/resampler.js';
 import { encodeWav } from '../audio/wav-file.js';
@@ -43,6 +43,11 @@ function spread(samples: Int16Array, channels: number): Int16Array {
   return out;
 }
 
+function isGone(error: unknown): boolean {
+  const cause = error instanceof SrsError ? error.cause : error;
+  return cause instanceof Error && 'code' in cause && cause.code === 'ENOENT';
+}
+
 /**
  * The WAVs that wait for a speech engine, in one private directory. It is the queue's body: an utterance leaves memory as soon as it is
  * here. `siprec_whisper_temp_file_bytes` is the size of the files that exist, no more and no less.
@@ -51,7 +56,7 @@ export class TempAudio {
   readonly #options: TempAudioOptions;
   #directory: Promise<string> | undefined;
   readonly #files = new Map<string, number>();
-  readonly #writing = new Set<Promise<void>>();
+  readonly #writing = new Set<Promise<string>>();
   #bytes = 0;
   #count = 0;
   #closed = false;
@@ -82,17 +87,14 @@ export class TempAudio {
     sampleRate: number,
     target: { readonly sampleRate: number; readonly channels: number },
   ): Promise<TempWav> {
-    const directory = await this.#ready();
+    await this.#ready();
     const resampled = await resampleInTurns(samples, sampleRate, target.sampleRate);
     const wav = encodeWav(spread(resampled, target.channels), target.sampleRate, target.channels);
-    this.#count += 1;
-    // Some programs cut at the first dot and some shells at a blank: the name has neither.
-    const path = join(directory, `utterance-${this.#count}.wav`);
     // `close` waits for the writes that it can see; one that would begin behind its back must not.
     if (this.#closed) throw this.#isClosed();
-    const writing = this.#store(path, wav);
+    const writing = this.#place(wav);
     this.#writing.add(writing);
-    await writing.finally(() => this.#writing.delete(writing));
+    const path = await writing.finally(() => this.#writing.delete(writing));
     const durationMs = (samples.length * 1000) / sampleRate;
     return {
       audio: { path, sampleRate: target.sampleRate, channels: target.channels, durationMs },
@@ -115,14 +117,38 @@ export class TempAudio {
   #ready(): Promise<string> {
     if (this.#closed)
       return Promise.reject(new SrsError('SRS_STT_CANCELLED', 'the store of temporary audio is closed'));
-    this.#directory ??= makeTempDirectory(this.#options.root).catch((cause: unknown) => {
+    this.#directory ??= this.#make().catch((cause: unknown) => {
       this.#directory = undefined;
       throw this.#refused(cause);
     });
     return this.#directory;
   }
 
-  async #store(path: string, wav: Uint8Array): Promise<void> {
+  async #make(): Promise<string> {
+    const { root } = this.#options;
+    await mkdir(root, { recursive: true, mode: 0o700 });
+    return makeTempDirectory(root);
+  }
+
+  /** Writes a file of its own and returns its path; makes the directory again when a cleaner of old temporary files took it. */
+  async #place(wav: Uint8Array): Promise<string> {
+    this.#count += 1;
+    // Some programs cut at the first dot and some shells at a blank: the name has neither.
+    const name = `utterance-${this.#count}.wav`;
+    const directory = await this.#ready();
+    try {
+      return await this.#store(join(directory, name), wav);
+    } catch (error) {
+      if (!isGone(error)) throw error;
+      if (this.#directory !== undefined && (await this.#directory.catch(() => directory)) === directory) {
+        this.#options.logger.warn('the folder of temporary audio was removed and is made again');
+        this.#directory = undefined;
+      }
+      return this.#store(join(await this.#ready(), name), wav);
+    }
+  }
+
+  async #store(path: string, wav: Uint8Array): Promise<string> {
     try {
       const file = await open(path, 'wx', 0o600);
       // Counted from here on, because from here on the file takes room.
@@ -135,6 +161,7 @@ export class TempAudio {
         await file.close();
       }
       if (this.#closed) throw this.#isClosed();
+      return path;
     } catch (cause) {
       await this.#remove(path);
       throw this.#closed ? this.#isClosed() : this.#refused(cause);

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type ProcessRequest, type ProcessResult, runProcess } from '../../src/stt/whisper/subprocess.js';
 import { eventually } from '../helpers/eventually.js';
 import { newFolder, pidsIn, program, runs } from './whisper-options.js';
@@ -43,6 +43,16 @@ describe('runProcess', () => {
       stdoutTail: `two words|$HOME \`id\` "|yes|${folder.path}\n`,
       stderrTail: 'oops\n',
     });
+  });
+
+  it('keeps what is hidden from the program, and gives it the rest of the environment', async () => {
+    vi.stubEnv('BROKER_URL', 'amqp://user:password@broker');
+    vi.stubEnv('WRAPPER_HOST', 'gpu-1');
+    const { stdoutTail } = await run('env', [], { hidden: ['BROKER_URL', 'NOT_SET'] });
+    vi.unstubAllEnvs();
+    expect(stdoutTail).not.toContain('BROKER_URL');
+    expect(stdoutTail).not.toContain('NOT_SET');
+    expect(stdoutTail).toContain('WRAPPER_HOST=gpu-1');
   });
 
   it('tells the signal that ended a program from outside', async () => {

@@ -1,6 +1,6 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readWav } from '../../src/audio/wav-reader.js';
@@ -73,19 +73,34 @@ describe('TempAudio', () => {
 
   it('says so when the directory cannot be made, and works once it can', async () => {
     const root = join(folder.path, 'later');
+    await writeFile(root, 'in the way');
     const other = new TempAudio({ root, metrics, logger: silentLogger });
     await expect(other.write(new Int16Array(1), 8000, target)).rejects.toMatchObject({ code: 'SRS_STT_SPOOL' });
-    await mkdir(root);
+    await rm(root);
     expect((await other.write(new Int16Array(1), 8000, target)).bytes).toBe(48);
     await other.close();
   });
 
-  it('says so when a file cannot be written, and counts nothing', async () => {
-    const wav = await store.write(new Int16Array(1), 8000, target);
-    // Somebody cleaned TMPDIR while we ran.
-    execFileSync('rm', ['-r', join(wav.audio.path, '..')]);
-    await expect(store.write(new Int16Array(1), 8000, target)).rejects.toMatchObject({ code: 'SRS_STT_SPOOL' });
+  it('says so when a file cannot be written, counts nothing, and works again when it can', async () => {
+    const root = join(folder.path, 'taken');
+    const other = new TempAudio({ root, metrics, logger: silentLogger });
+    const wav = await other.write(new Int16Array(1), 8000, target);
+    await rm(root, { recursive: true });
+    await writeFile(root, 'in the way');
+    await expect(other.write(new Int16Array(1), 8000, target)).rejects.toMatchObject({ code: 'SRS_STT_SPOOL' });
     await wav.release();
+    expect(await bytesNow(metrics)).toBe(0);
+    await rm(root);
+    expect((await other.write(new Int16Array(1), 8000, target)).bytes).toBe(48);
+    await other.close();
+  });
+
+  it('makes its directory again when a cleaner of old temporary files took it', async () => {
+    const first = await store.write(new Int16Array(1), 8000, target);
+    await rm(join(first.audio.path, '..'), { recursive: true });
+    const both = await Promise.all([1, 2].map(() => store.write(new Int16Array(1), 8000, target)));
+    for (const { audio } of both) expect((await readFile(audio.path)).length).toBe(48);
+    for (const wav of [first, ...both]) await wav.release();
     expect(await bytesNow(metrics)).toBe(0);
   });
 

@@ -21,6 +21,8 @@ export interface CliEngineParts {
   readonly tempRoot?: string;
   /** PATH. */
   readonly searchPath?: string;
+  /** Variables of the server's environment that are none of the program's business: its secrets. */
+  readonly hiddenVariables?: readonly string[];
   /** From SIGTERM to SIGKILL; 5 s unless told. */
   readonly killGraceMs?: number;
   /** Limit of the question `--help` at start; 10 s unless told. */
@@ -93,8 +95,8 @@ export class WhisperCliEngine implements WhisperEngine {
 
   async #run(request: TranscribeRequest, signal: AbortSignal): Promise<Heard> {
     const program = this.#program;
-    if (!program || !this.#home) throw new SrsError('SRS_STT_UNAVAILABLE', 'the whisper command line is not started');
-    const outputDirectory = await mkdtemp(join(this.#home, 'run-'));
+    if (!program) throw new SrsError('SRS_STT_UNAVAILABLE', 'the whisper command line is not started');
+    const outputDirectory = await this.#makeOutputDirectory();
     const wav = request.audio.path;
     const { language } = request;
     const call = { wav, outputDirectory, ...(language === undefined ? {} : { language }) };
@@ -104,6 +106,7 @@ export class WhisperCliEngine implements WhisperEngine {
           file: program.path,
           args: cliArguments(program.flavour, program.options, call),
           cwd: outputDirectory,
+          hidden: this.#parts.hiddenVariables ?? [],
           timeoutMs: this.#options.timeoutMs,
           killGraceMs: this.#parts.killGraceMs ?? 5_000,
           maxStderrBytes: STDERR_BYTES,
@@ -115,6 +118,18 @@ export class WhisperCliEngine implements WhisperEngine {
     } finally {
       await rm(outputDirectory, { recursive: true, force: true });
       await rm(`${wav}.json`, { force: true });
+    }
+  }
+
+  /** Made again with its parent when a cleaner of old temporary files took that. Throws `SRS_STT_SPOOL` when the disk refuses. */
+  async #makeOutputDirectory(): Promise<string> {
+    const home = this.#home;
+    if (home === undefined) throw new SrsError('SRS_STT_UNAVAILABLE', 'the whisper command line is not started');
+    try {
+      await mkdir(home, { recursive: true, mode: 0o700 });
+      return await mkdtemp(join(home, 'run-'));
+    } catch (cause) {
+      throw new SrsError('SRS_STT_SPOOL', 'no directory can be made for the output of the whisper program', { cause });
     }
   }
 
@@ -167,6 +182,7 @@ export class WhisperCliEngine implements WhisperEngine {
         file: path,
         args: ['--help'],
         cwd,
+        hidden: this.#parts.hiddenVariables ?? [],
         timeoutMs: this.#parts.helpTimeoutMs ?? 10_000,
         killGraceMs: 500,
         maxStderrBytes: HELP_BYTES,

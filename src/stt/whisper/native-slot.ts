@@ -17,6 +17,8 @@ export interface NativeSlotOptions {
   readonly threads: number;
   /** From the fork to a loaded model. */
   readonly startLimitMs: number;
+  /** A child that stood idle for so long is asked whether it still lives; 30 s unless told. */
+  readonly pingAfterMs?: number;
   readonly logger: Logger;
   /** Called when a child died by itself or was killed in its work; not for a planned end. */
   readonly onDeath: () => void;
@@ -145,7 +147,8 @@ export class NativeSlot {
 
   /** A stopped or wedged process would otherwise eat the whole time limit of the next job. */
   async #answers(child: Child): Promise<boolean> {
-    if (performance.now() - child.usedAtMs < IDLE_BEFORE_PING_MS) return child === this.#child;
+    if (performance.now() - child.usedAtMs < (this.#options.pingAfterMs ?? IDLE_BEFORE_PING_MS))
+      return child === this.#child;
     const answered = await new Promise<boolean>((resolve) => {
       const timer = setTimeout(() => resolve(false), PING_LIMIT_MS);
       child.pong = () => {
@@ -155,7 +158,8 @@ export class NativeSlot {
       this.#send(child, { kind: 'ping' });
     });
     child.usedAtMs = performance.now();
-    if (answered) return true;
+    // A child that died while it was asked has answered too, by its end: only a living one may get the job.
+    if (answered) return child === this.#child;
     this.#kill(child, new SrsError('SRS_STT_ENGINE', 'the engine did not answer and was killed'));
     await child.gone;
     return false;

@@ -13,6 +13,8 @@ export interface ProcessRequest {
   readonly cwd: string;
   /** Added to this process's own environment. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Names of this process's own environment that the program must not see. */
+  readonly hidden?: readonly string[];
   readonly timeoutMs: number;
   /** From SIGTERM to SIGKILL. */
   readonly killGraceMs: number;
@@ -122,11 +124,12 @@ function cancelled(file: string): SrsError {
  * start just now, `SRS_STT_CANCELLED` when the signal had aborted before.
  */
 export async function runProcess(request: ProcessRequest, signal: AbortSignal): Promise<ProcessResult> {
-  const { file, args, cwd, env, timeoutMs, killGraceMs } = request;
+  const { file, args, cwd, timeoutMs, killGraceMs } = request;
+  const hidden = Object.fromEntries((request.hidden ?? []).map((name) => [name, undefined]));
   if (signal.aborted) throw cancelled(file);
   const child = execa(file, args, {
     cwd,
-    ...(env === undefined ? {} : { env }),
+    env: { ...hidden, ...request.env },
     detached: true,
     stdin: 'ignore',
     stdout: 'pipe',
