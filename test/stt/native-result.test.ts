@@ -61,21 +61,21 @@ describe('the result of the native engine', () => {
 });
 
 describe('speech on its way into the native engine', () => {
-  it('is never shorter than what whisper.cpp gives words for', () => {
-    for (const length of [0, 1, 4_800, 16_000]) {
-      const { pcm, durationMs } = nativeAudio({ sampleRate: 16_000, channels: 1, samples: new Int16Array(length) });
-      expect(pcm.length).toBeGreaterThanOrEqual(17_600);
+  it('has more than a second of silence behind it, because words before a last second would be lost', () => {
+    for (const length of [0, 1, 4_800, 16_000, 31 * 16_000]) {
+      const samples = new Int16Array(length).fill(8_192);
+      const { pcm, durationMs } = nativeAudio({ sampleRate: 16_000, channels: 1, samples });
       expect(durationMs).toBe(length / 16);
+      expect(pcm.length).toBe(length + 17_600);
+      if (length > 0) expect(pcm[0]).toBe(0.25);
+      expect(pcm[length]).toBe(0);
     }
   });
 
-  it('has a silent tail beyond one window, because a last second would be skipped', () => {
-    const samples = new Int16Array(31 * 16_000).fill(8_192);
-    const { pcm, durationMs } = nativeAudio({ sampleRate: 16_000, channels: 1, samples });
-    expect(durationMs).toBe(31_000);
-    expect(pcm.length).toBe(samples.length + 17_600);
-    expect(pcm[0]).toBe(0.25);
-    expect(pcm.at(-1)).toBe(0);
+  it('knows whether one window of the encoder holds all of it', () => {
+    const seconds = (n: number) => ({ sampleRate: 16_000, channels: 1, samples: new Int16Array(n * 16_000) });
+    expect(nativeAudio(seconds(28)).oneWindow).toBe(true);
+    expect(nativeAudio(seconds(29)).oneWindow).toBe(false);
   });
 
   it('gets room for itself and two seconds more, never more than whisper has', () => {

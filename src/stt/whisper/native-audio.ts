@@ -3,10 +3,20 @@ import type { WavAudio } from '../../audio/wav-reader.js';
 
 /** Hz; the only rate that whisper hears. */
 export const WHISPER_RATE = 16_000;
-/** whisper.cpp up to 1.7 gives nothing for audio of a second or less ("yes", "no"), and drops a last second of longer audio. */
-const LEAST_SAMPLES = 1.2 * WHISPER_RATE;
-const WINDOW_SAMPLES = 30 * WHISPER_RATE;
+/**
+ * Silence behind all speech. whisper.cpp up to 1.7 stops decoding at the first timestamp within the last second of the audio, which
+ * for a short "yes" is the one before the word: measured, one lone word in twelve was lost without it.
+ */
 const TAIL_SAMPLES = 1.1 * WHISPER_RATE;
+const WINDOW_SAMPLES = 30 * WHISPER_RATE;
+
+export interface NativeAudio {
+  readonly pcm: Float32Array;
+  /** Of the speech, without the silence behind it. */
+  readonly durationMs: number;
+  /** Whether it fits into one window of the encoder, so that one pass hears all of it. */
+  readonly oneWindow: boolean;
+}
 
 function mono(samples: Int16Array, channels: number): Int16Array {
   if (channels === 1) return samples;
@@ -20,16 +30,14 @@ function mono(samples: Int16Array, channels: number): Int16Array {
 }
 
 /**
- * Speech as whisper takes it: 16 kHz, one channel, -1 to 1, silence behind it up to the least length that gives words.
+ * Speech as whisper takes it: 16 kHz, one channel, -1 to 1, silence behind it.
  * Never empty: whisper.cpp aborts the process on a buffer without samples.
  */
-export function nativeAudio(audio: WavAudio): { pcm: Float32Array; durationMs: number } {
+export function nativeAudio(audio: WavAudio): NativeAudio {
   const speech = resample(mono(audio.samples, audio.channels), audio.sampleRate, WHISPER_RATE);
-  // Beyond one window the remainder of a second or less would be skipped, so a silent tail goes behind it.
-  const tail = speech.length > WINDOW_SAMPLES - TAIL_SAMPLES ? TAIL_SAMPLES : 0;
-  const pcm = new Float32Array(Math.max(LEAST_SAMPLES, speech.length + tail));
+  const pcm = new Float32Array(speech.length + TAIL_SAMPLES);
   for (let i = 0; i < speech.length; i += 1) pcm[i] = (speech[i] ?? 0) / 32_768;
-  return { pcm, durationMs: (speech.length * 1000) / WHISPER_RATE };
+  return { pcm, durationMs: (speech.length * 1000) / WHISPER_RATE, oneWindow: pcm.length <= WINDOW_SAMPLES };
 }
 
 /** Positions of whisper's encoder for a window of 30 s, 20 ms each. */

@@ -77,16 +77,19 @@ function words(segment: AddonSegment, clamp: (ms: number) => number): SttWord[] 
 export function nativeResult(segments: readonly AddonSegment[], durationMs: number, language: string): NativeResult {
   const clamp = (ms: number): number => Math.round(Math.min(Math.max(0, ms), durationMs));
   const heard = segments.filter((segment) => segment.text.trim() !== '' && !NO_WORDS.test(segment.text));
-  const kept: SttSegment[] = heard.map((segment) => {
+  const timed = heard.map((segment) => words(segment, clamp));
+  const kept: SttSegment[] = heard.map((segment, i) => {
     const startMs = clamp(segment.from);
-    return { text: segment.text.trim(), startMs, endMs: Math.max(startMs, clamp(segment.to)) };
+    // A segment that is told to be the only one ends with the window; its last word knows better.
+    const endMs = segment.to > durationMs ? (timed[i]?.at(-1)?.endMs ?? durationMs) : clamp(segment.to);
+    return { text: segment.text.trim(), startMs, endMs: Math.max(startMs, endMs) };
   });
   const detected = segments[0]?.lang;
   const code = language === 'auto' ? detected : language;
   return {
     text: kept.map((segment) => segment.text).join(' '),
     segments: kept,
-    words: heard.flatMap((segment) => words(segment, clamp)),
+    words: timed.flat(),
     ...(code === undefined || code === '' ? {} : { language: code }),
   };
 }
