@@ -181,9 +181,10 @@ export class RecordingSession implements RecordingSessionPort {
   async #complete(reason: EndReason, durationMs: number): Promise<void> {
     await this.#flow.settled();
     this.#state = 'ended';
+    // Whoever hears that the call has ended may read its record: it is whole on disk before anybody hears.
+    await this.#record.close('ended');
     const legs = this.#legs.descriptions();
     this.#publish({ ...this.#base(), type: 'call.ended', reason, durationMs, legs, recording: this.#record.name });
-    await this.#record.close();
   }
 
   /** Takes an offer whole, or throws and has changed nothing (RFC 3261 §14.2). */

@@ -67,12 +67,10 @@ export class SessionRecord {
   note(event: CallEvent): void {
     switch (event.type) {
       case 'call.started':
+      case 'call.ended':
         break;
       case 'call.updated':
         this.#writer.update({ state: event.state });
-        break;
-      case 'call.ended':
-        this.#writer.update({ state: 'ended' });
         break;
       case 'transcript.final':
         this.#writer.update((record) => ({ transcripts: [...record.transcripts, event] }));
@@ -88,14 +86,16 @@ export class SessionRecord {
     }
   }
 
-  async close(): Promise<void> {
+  /** Writes the last state and waits for the disk; a record that cannot be written is logged. Idempotent. */
+  async close(state: CallRecord['state']): Promise<void> {
     await this.#metadata;
+    this.#writer.update({ state });
     await this.#writer.close();
   }
 
   /** Nothing of the session is left on disk: it was never answered. */
   async discard(): Promise<void> {
-    await this.close();
+    await this.close('ended');
     await this.#folder.discard();
   }
 }

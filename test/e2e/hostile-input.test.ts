@@ -8,6 +8,7 @@ import { encodeWav } from '../../src/audio/wav-file.js';
 import { RtpStream } from '../../src/client/rtp-stream.js';
 import { eventually } from '../helpers/eventually.js';
 import { mutate, seeded } from '../helpers/mutation.js';
+import { portRange } from '../helpers/port-range.js';
 import { RawSrc } from '../helpers/raw-src.js';
 import { findSent } from '../helpers/recording-check.js';
 import { fixtureBytes, fixtureNames } from '../helpers/siprec-fixture.js';
@@ -17,6 +18,7 @@ import { tone } from '../helpers/voices.js';
 const DATAGRAMS = 10_000;
 const INVITES = 500;
 const NEIGHBOUR_MS = 30_000;
+const ports = portRange(4_000);
 
 /** No header of a mutated message may lead the server off this machine: addresses of the fixtures become loopback ones. */
 const seeds = fixtureNames
@@ -47,7 +49,7 @@ describe('hostile input', () => {
   let neighbour: Promise<string>;
 
   beforeAll(async () => {
-    server = await startTestServer({ RTP_PORT_MIN: '20000', RTP_PORT_MAX: '23999' });
+    server = await startTestServer({ RTP_PORT_MIN: String(ports), RTP_PORT_MAX: String(ports + 3999) });
     writeFileSync(join(folder, 'a.wav'), encodeWav(caller, 8000, 1));
     writeFileSync(join(folder, 'b.wav'), encodeWav(callee, 8000, 1));
     const to = `sip:srs@127.0.0.1:${server.sip.udp}`;
@@ -100,7 +102,7 @@ describe('hostile input', () => {
         const keepBody = random() < 0.3 ? mutate(body, random) : body;
         sip.send(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), keepBody]).subarray(0, 60_000));
       } else {
-        stranger.send(mutate(packet, random), 20_000 + Math.floor(random() * 4), '127.0.0.1');
+        stranger.send(mutate(packet, random), ports + Math.floor(random() * 4), '127.0.0.1');
       }
       if (n % 50 === 49) await new Promise((resolve) => setTimeout(resolve, 10));
     }

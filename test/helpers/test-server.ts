@@ -7,6 +7,7 @@ import { silentLogger } from '../../src/core/logger.js';
 import type { CallEvent } from '../../src/core/model.js';
 import type { CallRecord } from '../../src/store/call-record.js';
 import { eventually } from './eventually.js';
+import { portRange } from './port-range.js';
 import { scriptedModel } from './scripted-model.js';
 
 /** A whole server in this process on loopback and free ports, with its own data and temp folders. */
@@ -28,15 +29,12 @@ export interface TestServer {
   stop(): Promise<void>;
 }
 
-let nextPort = 40_000 + (process.pid % 20) * 1000;
-
 /** Starts a server. The native engine with a scripted model unless `env` says otherwise. */
 export async function startTestServer(env: Readonly<Record<string, string>> = {}): Promise<TestServer> {
   const root = mkdtempSync(join(tmpdir(), 'sipscribe-test-'));
   const dataDir = join(root, 'data');
   const tempDir = join(root, 'tmp');
-  const ports = nextPort;
-  nextPort += 200;
+  const ports = portRange(200);
   const config = loadConfig({
     env: {
       SIP_HOST: '127.0.0.1',

@@ -6,13 +6,13 @@ import { Metrics } from '../../src/core/metrics.js';
 import type { MediaFormat } from '../../src/core/model.js';
 import type { CutUtterance, MediaCallEvents } from '../../src/rtp/media-plane.js';
 import { MediaThreads, type MediaThreadsOptions } from '../../src/rtp/media-pool.js';
+import { portRange } from '../helpers/port-range.js';
 
 export const PCMU: MediaFormat = { payloadType: 0, encoding: 'PCMU', clockRate: 8000, channels: 1 };
 export const PCMA: MediaFormat = { payloadType: 8, encoding: 'PCMA', clockRate: 8000, channels: 1 };
 export const DTMF: MediaFormat = { payloadType: 101, encoding: 'TELEPHONE-EVENT', clockRate: 8000, channels: 1 };
 
-/** Each test file runs in its own process: its ports come from the process id, so that two files never meet. */
-const base = 20_000 + (process.pid % 200) * 200;
+const base = portRange(200);
 
 export function startPlane(options: Partial<MediaThreadsOptions> = {}): { plane: MediaThreads; metrics: Metrics } {
   const metrics = new Metrics({ vendors: [], models: [] });
