@@ -21,11 +21,12 @@ interface Match {
  * on which several participants send, gets no speaker: one name would be wrong for half of the words. Pure.
  */
 export function mapSpeakers(streams: readonly OfferedStream[], state: MetadataState): SpeakerMapping {
-  const lines = streams.filter((stream) => stream.media.toLowerCase() === 'audio' && stream.port !== 0);
+  const slots = streams.filter((stream) => stream.media.toLowerCase() === 'audio');
+  const lines = slots.filter((stream) => stream.port !== 0);
   const warnings = new WarningList();
   const speakers = new Map<number, Speaker>(lines.map((line) => [line.index, {}]));
   if (state.streams.length === 0 && state.participants.length === 0) return { speakers, warnings: [] };
-  const matches = state.streams.length === 0 ? new Map<number, Match>() : matchStreams(lines, state.streams, warnings);
+  const matches = state.streams.length === 0 ? new Map<number, Match>() : matchStreams(slots, state.streams, warnings);
   const silent: OfferedStream[] = [];
   for (const line of lines) {
     const match = matches.get(line.index);
@@ -35,17 +36,28 @@ export function mapSpeakers(streams: readonly OfferedStream[], state: MetadataSt
     else if (senders.length === 1)
       speakers.set(line.index, speakerOf(sender, state, match?.inferred === true, warnings));
   }
-  inferByParticipants(silent, lines, state, speakers, warnings);
+  if (silent.length === lines.length) inferByParticipants(slots, state, speakers, warnings);
   return { speakers, warnings: warnings.all };
 }
 
 function matchStreams(
-  lines: readonly OfferedStream[],
+  slots: readonly OfferedStream[],
   streams: readonly MetadataStream[],
   warnings: WarningList,
 ): Map<number, Match> {
+  const lines = slots.filter((slot) => slot.port !== 0);
   const matches = new Map<number, Match>();
   const free = new Set(streams);
+  // The stream of an m-line that was removed is nobody else's, also when the metadata still names it.
+  for (const [at, slot] of slots.entries()) {
+    if (slot.port !== 0) continue;
+    const own =
+      slot.label === undefined ? undefined : streams.find(({ label }) => label?.trim() === slot.label?.trim());
+    const placed = streams.length === slots.length ? streams[at] : undefined;
+    const theirs = own ?? placed;
+    if (theirs && !lines.some((line) => line.label !== undefined && line.label.trim() === theirs.label?.trim()))
+      free.delete(theirs);
+  }
   const open: OfferedStream[] = [];
   for (const line of lines) {
     const label = line.label?.trim();
@@ -85,23 +97,24 @@ function sendersOf(stream: MetadataStream, state: MetadataState): string[] {
 }
 
 /**
- * The last resort: m-lines whose stream has no sender, against participants who send nowhere. Only when there is exactly one
- * for each, and only when the metadata has no association at all that could have told (OpenSIPS leaves them empty): a participant on
- * hold must not become the speaker of a stream that merely nobody sends on at the moment.
+ * The last resort, when no m-line has a sender: the order of the participants against that of the m-lines. Only when there is exactly
+ * one for each, and only when no association at all could have told (OpenSIPS leaves them empty): a participant on hold must not
+ * become the speaker of a stream that merely nobody sends on at the moment.
  */
 function inferByParticipants(
-  silent: readonly OfferedStream[],
-  lines: readonly OfferedStream[],
+  slots: readonly OfferedStream[],
   state: MetadataState,
   speakers: Map<number, Speaker>,
   warnings: WarningList,
 ): void {
-  const somebodySends = state.associations.some((association) => association.send.some((id) => id !== ''));
-  if (silent.length === 0 || somebodySends) return;
-  if (silent.length !== lines.length || state.participants.length !== lines.length) return;
+  if (state.associations.some((association) => association.send.some((id) => id !== ''))) return;
+  const live = slots.filter((slot) => slot.port !== 0);
+  // A participant whose m-line was removed may still be named.
+  const lines = state.participants.length === slots.length ? slots : live;
+  if (state.participants.length !== lines.length) return;
   for (const [i, line] of lines.entries()) {
     const participant = state.participants[i];
-    if (!participant) continue;
+    if (!participant || line.port === 0) continue;
     speakers.set(line.index, describe(participant, true));
     warnings.add('mapping_inferred', line.index);
   }

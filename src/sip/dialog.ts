@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
 import type { Logger } from '../core/logger.js';
 import { AnswerDelivery } from './answer-delivery.js';
+import { contactUri } from './dialog-path.js';
 import { DialogSender } from './dialog-sender.js';
 import { failureReply } from './failure.js';
 import type { IncomingRequest } from './incoming-request.js';
@@ -128,7 +129,7 @@ export class Dialog implements SipDialogControl {
 
   /** Ends the dialog; `ended('local')` follows at once. Never rejects. */
   bye(reason?: string): Promise<void> {
-    this.#bye ??= this.#decision.then(() => this.#end('local', reason));
+    this.#bye ??= this.#core.untilDone(this.#decision.then(() => this.#end('local', reason)));
     return this.#bye;
   }
 
@@ -150,17 +151,19 @@ export class Dialog implements SipDialogControl {
       this.#core.respond(transaction, request, session.refusal);
       return;
     }
+    try {
+      contactUri(request);
+    } catch (error) {
+      this.#core.respond(transaction, request, failureReply(error));
+      return;
+    }
     this.#refreshing = true;
     if (request.method === 'INVITE') this.#core.respond(transaction, request, { status: 100 });
     const reply = await this.#ask(request, transaction);
     this.#refreshing = false;
     if (transaction.finalStatus !== undefined || this.#state !== 'confirmed') return;
-    try {
-      if (reply.status < 300) this.#sender.retarget(request);
-      this.#answer(request, transaction, reply, session.interval);
-    } catch (error) {
-      this.#core.respond(transaction, request, failureReply(error));
-    }
+    if (reply.status < 300) this.#sender.retarget(request);
+    this.#answer(request, transaction, reply, session.interval);
   }
 
   /** Final response to an INVITE or UPDATE. */
@@ -272,8 +275,9 @@ export class Dialog implements SipDialogControl {
     try {
       const response = await this.#sender.send('UPDATE', headers);
       if (this.#state !== 'confirmed') return;
-      if (response.status < 300) this.#timer.restart(interval);
-      else if (response.status === 481 || response.status === 408) void this.#end('session_expired');
+      // A peer that asks for refreshes and refuses the UPDATE is there all the same (RFC 5057 §5.1): a recording must not end by it.
+      if (response.status === 481 || response.status === 408) void this.#end('session_expired');
+      else this.#timer.restart(interval);
     } catch (error) {
       this.#log.info({ callId: this.#callId, err: error }, 'session refresh was not answered');
     }

@@ -42,6 +42,9 @@ export interface EmbeddedSipServerOptions {
   readonly serverName: string;
 }
 
+/** How long a stop waits for answers to BYEs that were sent before it: two repetitions over UDP. */
+const FAREWELL_MS = 2_000;
+
 /** Sizes of what the server holds; all are 0 at rest, connections kept open by peers aside. */
 export interface SipServerCounts {
   readonly transactions: number;
@@ -128,6 +131,7 @@ export class EmbeddedSipServer implements SipServer {
   }
 
   async #stopAll(): Promise<void> {
+    await this.#core.farewells(FAREWELL_MS);
     await Promise.all(this.#core.transports.map((transport) => transport.close()));
     this.#router.stop();
     await this.#core.stop();

@@ -25,10 +25,12 @@ export function makeAnswerable(request: SipRequest, arrival: SipArrival): Answer
   const stamped: SipHeader = { name: 'via', value: [stampVia(first, via, arrival.source), ...others].join(', ') };
   const headers = request.headers.map((header, index) => (index === at ? stamped : header));
   const { address, port } = arrival.source;
+  const sentBy = via.port ?? 5060;
+  // A peer's end of a connection takes no new one: when the connection is gone, the answer goes to the port in Via.
   const replyTarget =
     arrival.connection === undefined
-      ? { address, port: via.params.has('rport') ? port : (via.port ?? 5060) }
-      : { address, port, connection: arrival.connection };
+      ? { address, port: via.params.has('rport') ? port : sentBy }
+      : { address, port: sentBy, connection: arrival.connection };
   return { message: { ...request, headers }, via, replyTarget };
 }
 

@@ -46,6 +46,7 @@ export class SipCore {
   readonly dialogs = new Map<string, Dialog>();
   readonly transports: SipTransport[] = [];
   readonly #clients = new Map<string, ClientTransaction>();
+  readonly #farewells = new Set<Promise<void>>();
 
   constructor(options: SipCoreOptions) {
     this.options = options;
@@ -145,6 +146,24 @@ export class SipCore {
     const transaction = key === undefined ? undefined : this.#clients.get(key);
     transaction?.receive(response);
     return transaction !== undefined;
+  }
+
+  /** Keeps what a stop shall wait for. */
+  untilDone(farewell: Promise<void>): Promise<void> {
+    const kept = farewell.finally(() => this.#farewells.delete(kept));
+    this.#farewells.add(kept);
+    return kept;
+  }
+
+  /** Resolves when every BYE of ours was answered or given up, after `graceMs` at the latest. */
+  async farewells(graceMs: number): Promise<void> {
+    if (this.#farewells.size === 0) return;
+    let cancel = (): void => {};
+    const enough = new Promise<void>((resolve) => {
+      cancel = this.scope.timeout(resolve, graceMs);
+    });
+    await Promise.race([Promise.allSettled(this.#farewells), enough]);
+    cancel();
   }
 
   countRequest(method: string): void {

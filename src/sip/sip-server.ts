@@ -7,7 +7,7 @@ export interface SipServer {
   start(): Promise<void>;
   /** Where it listens, for Contact headers, logs and tests with port 0. */
   readonly addresses: readonly ListenAddress[];
-  /** Stops taking requests, closes sockets. Dialogs are not ended by it. Idempotent. */
+  /** Waits a little for answers to BYEs, then closes the sockets. Dialogs are not ended by it. Idempotent. */
   stop(): Promise<void>;
 }
 

@@ -51,6 +51,18 @@ describe('the state of metadata', () => {
     expect(state.ended).toEqual([]);
   });
 
+  it('lets the newer sender of a partial snapshot replace the one whose association nobody ended', () => {
+    const state = new MetadataState();
+    const sends = (participantId: string, send: string[]) => ({ participantId, send, receive: [] });
+    state.apply(snapshot({ participants: [ana, ben], associations: [sends('p1', ['m1']), sends('p2', ['m2'])] }));
+    state.apply(snapshot({ mode: 'partial', participants: [{ id: 'p3' }], associations: [sends('p3', ['m1'])] }));
+    expect(state.associations).toEqual([sends('p1', []), sends('p2', ['m2']), sends('p3', ['m1'])]);
+    // The same said again, or by two at once: a mixed stream, which stays mixed when a third comes.
+    state.apply(snapshot({ mode: 'partial', associations: [sends('p1', ['m1']), sends('p3', ['m1'])] }));
+    state.apply(snapshot({ mode: 'partial', associations: [sends('p2', ['m1', 'm2'])] }));
+    expect(state.associations).toEqual([sends('p1', ['m1']), sends('p2', ['m1', 'm2']), sends('p3', ['m1'])]);
+  });
+
   it('keeps a partial snapshot that comes first', () => {
     const state = new MetadataState();
     state.apply(snapshot({ mode: 'partial', participants: [ana] }));

@@ -162,6 +162,17 @@ describe('the speaker of an m-line', () => {
     expect(names(map(lines))).toEqual([[2, 'Ben', false]]);
   });
 
+  it('is not moved to another person when the m-line before it is removed', () => {
+    const gone = { port: 0 };
+    expect(names(map([line(0, undefined, gone), line(1)]))).toEqual([[1, 'Ben', true]]);
+    expect(names(map([line(0, '1', gone), line(1, '7')]))).toEqual([[1, 'Ben', true]]);
+    const bare = { streams: [], associations: [] };
+    expect(names(map([line(0, undefined, gone), line(1)], bare))).toEqual([[1, 'Ben', true]]);
+    // The snapshot of the removal names what is left only.
+    const left = { streams: base.streams.slice(1) };
+    expect(names(map([line(0, undefined, gone), line(1)], left))).toEqual([[1, 'Ben', true]]);
+  });
+
   it('is nobody, without a word, when there is no metadata', () => {
     expect(mapSpeakers([line(0, '1')], new MetadataState())).toEqual({ speakers: new Map([[0, {}]]), warnings: [] });
   });

@@ -185,6 +185,16 @@ describe.each(['UDP', 'TCP'] as const)('a dialog over %s', (transport) => {
     await atRest(fixture);
   });
 
+  it('refuses a re-INVITE whose Contact cannot be read before anything is changed by it', async () => {
+    const call = await establish(peer);
+    peer.send(write(peer, { ...call, cseq: 2, contact: '<sip:src@[1::bad' }));
+    await peer.response(400, 'INVITE');
+    peer.send(write(peer, { ...call, method: 'ACK', cseq: 2 }));
+    expect(fixture.calls[0]?.requests).toEqual([]);
+    peer.send(write(peer, { ...call, method: 'BYE', cseq: 3 }));
+    await peer.response(200, 'BYE');
+  });
+
   it('gives up a BYE that nobody answers', async () => {
     await establish(peer);
     await fixture.calls[0]?.control.bye();

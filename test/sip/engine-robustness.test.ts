@@ -14,6 +14,7 @@ import {
   TcpPeer,
   UdpPeer,
   write,
+  writeResponse,
 } from './engine-kit.js';
 
 let fixture: Fixture;
@@ -186,6 +187,21 @@ describe('what the server leaves behind', () => {
       timeout: 15_000,
     });
     expect(JSON.parse(stdout)).toEqual({ counts: { transactions: 0, dialogs: 0, connections: 0 } });
+  });
+
+  it('repeats a lost BYE also while the server stops', async () => {
+    fixture = await startServer();
+    const peer = await UdpPeer.open(fixture.udp);
+    await establish(peer);
+    await eventually('the answer is acknowledged', () => fixture.calls[0]?.acks.length === 1);
+    void fixture.calls[0]?.control.bye('shutdown');
+    const stopped = fixture.server.stop();
+    const lost = await peer.request('BYE');
+    const again = await peer.request('BYE');
+    expect(again).toEqual(lost);
+    peer.send(writeResponse(again, 200));
+    await stopped;
+    await peer.close();
   });
 
   it('tells nobody when the server stops, and lets a waiting BYE go', async () => {

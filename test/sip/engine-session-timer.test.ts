@@ -64,6 +64,19 @@ describe('session timers', () => {
     expect(fixture.calls[0]?.ends.map(({ reason }) => reason)).toEqual(['session_expired']);
   });
 
+  it('do not end the session of a peer that asks for refreshes and refuses the UPDATE, because it is there', async () => {
+    await establish(peer, { extra: ['x: 3;refresher=uas', 'k: timer'] });
+    for (let i = 0; i < 2; i++) {
+      const update = await peer.request('UPDATE');
+      peer.send(writeResponse(update, 405));
+      // Repetitions of this one must not count as the next.
+      await eventually('the refusal arrives', () => fixture.server.counts.transactions === 0);
+      peer.received.length = 0;
+    }
+    expect(fixture.calls[0]?.ends).toEqual([]);
+    expect(fixture.server.counts.dialogs).toBe(1);
+  });
+
   it('send the BYE a third before the end, 32 s at most', () => {
     expect(sessionPatienceMs({ seconds: 90, refresher: 'uac' })).toBe(60_000);
     expect(sessionPatienceMs({ seconds: 1_800, refresher: 'uac' })).toBe(1_768_000);

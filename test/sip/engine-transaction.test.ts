@@ -1,3 +1,4 @@
+import { type AddressInfo, createServer } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SrsError } from '../../src/core/errors.js';
 import { headerValue, headerValues } from '../../src/sip/message.js';
@@ -210,6 +211,25 @@ describe('where responses go', () => {
     await stream.response(200);
     await stream.response(200);
     await stream.close();
+  });
+
+  it('goes to the address in Via when the connection of the request is gone (RFC 3261 §18.2.2)', async () => {
+    const heard: Buffer[] = [];
+    const listener = createServer((socket) => socket.on('data', (bytes) => heard.push(bytes)).on('error', () => {}));
+    await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
+    const { port } = listener.address() as AddressInfo;
+    const stream = await TcpPeer.open(fixture.tcp);
+    let decide: () => void = () => {};
+    fixture.onInvite = () => new Promise((resolve) => (decide = () => resolve({ status: 486 })));
+    stream.send(write(stream).replace(`127.0.0.1:${stream.port};branch`, `127.0.0.1:${port};branch`));
+    await stream.response(100);
+    await stream.close();
+    await eventually('the connection is gone', () => fixture.server.counts.connections === 0);
+    decide();
+    await eventually('the answer arrives', () => Buffer.concat(heard).toString().startsWith('SIP/2.0 486'));
+    await new Promise((resolve) => {
+      fixture.server.stop().then(() => listener.close(resolve));
+    });
   });
 
   it('shows the address that the peer reaches, or the external one', async () => {
