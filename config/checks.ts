@@ -7,7 +7,7 @@ export const KNOWN_VENDORS: readonly string[] = ['whisper'];
 
 /** Rules that need more than one variable. One line per problem. */
 export function crossCheck(values: Values): string[] {
-  return [...checkVendors(values), ...checkPorts(values), ...checkHttp(values)];
+  return [...checkVendors(values), ...checkPorts(values), ...checkHttp(values), ...checkAmqp(values)];
 }
 
 function checkVendors(values: Values): string[] {
@@ -61,6 +61,22 @@ function checkHttp(values: Values): string[] {
   return [
     `HTTP_HOST=${values.HTTP_HOST} lets other machines read transcripts without a key; set API_KEYS, or HTTP_INSECURE=true to allow it`,
   ];
+}
+
+/** Asked-for TLS that would not happen must not pass in silence. */
+function checkAmqp(values: Values): string[] {
+  const problems: string[] = [];
+  if ((values.AMQP_TLS_CERT_FILE === undefined) !== (values.AMQP_TLS_KEY_FILE === undefined)) {
+    problems.push('AMQP_TLS_CERT_FILE and AMQP_TLS_KEY_FILE belong together; one of them is not set');
+  }
+  const files = values.AMQP_TLS_CA_FILE ?? values.AMQP_TLS_CERT_FILE ?? values.AMQP_TLS_KEY_FILE;
+  const wanted = files !== undefined || values.AMQP_TLS_SKIP_VERIFY;
+  const encrypted = values.AMQP_TLS_ENABLED || /^amqps:/i.test(values.AMQP_URL ?? '');
+  if (wanted && !encrypted) {
+    problems.push('AMQP_TLS_* files or AMQP_TLS_SKIP_VERIFY without TLS; set AMQP_TLS_ENABLED=true or use amqps://');
+  }
+  if (values.AMQP_TLS_ENABLED && values.AMQP_URL === undefined) problems.push('AMQP_TLS_ENABLED=true without AMQP_URL');
+  return problems;
 }
 
 /** Variables of features that this version does not have: what must not be ignored in silence, as problems and as notes. */

@@ -119,6 +119,13 @@ export interface AmqpConfig {
   /** Empty = the default exchange. */
   readonly exchange: string;
   readonly queueLimit: number;
+  /** What goes beyond `amqps://` in the URL. Paths are absolute. */
+  readonly tls: {
+    readonly caFile?: string;
+    readonly certFile?: string;
+    readonly keyFile?: string;
+    readonly skipVerify: boolean;
+  };
 }
 
 /** A media worker carries so many calls at most (see the media figures in the bench). */
@@ -153,16 +160,7 @@ export function groupValues(values: Values): Omit<Config, 'entries' | 'notes'> {
       queueLimit: values.WS_QUEUE_LIMIT,
       replayLimit: values.WS_REPLAY_LIMIT,
     },
-    ...(values.AMQP_URL === undefined
-      ? {}
-      : {
-          amqp: {
-            url: values.AMQP_URL,
-            queueName: values.AMQP_QUEUE_NAME,
-            exchange: values.AMQP_EXCHANGE ?? '',
-            queueLimit: values.AMQP_QUEUE_LIMIT,
-          },
-        }),
+    ...(values.AMQP_URL === undefined ? {} : { amqp: groupAmqp(values, values.AMQP_URL) }),
     limits: { maxConcurrentCalls: values.MAX_CONCURRENT_CALLS },
     log: { level: values.LOG_LEVEL, ...(values.LOG_FORMAT === undefined ? {} : { format: values.LOG_FORMAT }) },
     dataDir,
@@ -192,6 +190,22 @@ function groupStt(values: Values): SttConfig {
       endSilenceMs: values.STT_UTTERANCE_END_SILENCE,
       maxMs: values.STT_UTTERANCE_MAX,
       minMs: values.STT_UTTERANCE_MIN,
+    },
+  };
+}
+
+function groupAmqp(values: Values, url: string): AmqpConfig {
+  const { AMQP_TLS_CA_FILE: ca, AMQP_TLS_CERT_FILE: cert, AMQP_TLS_KEY_FILE: key } = values;
+  return {
+    url: values.AMQP_TLS_ENABLED ? url.replace(/^amqp:/i, 'amqps:') : url,
+    queueName: values.AMQP_QUEUE_NAME,
+    exchange: values.AMQP_EXCHANGE ?? '',
+    queueLimit: values.AMQP_QUEUE_LIMIT,
+    tls: {
+      ...(ca === undefined ? {} : { caFile: resolve(ca) }),
+      ...(cert === undefined ? {} : { certFile: resolve(cert) }),
+      ...(key === undefined ? {} : { keyFile: resolve(key) }),
+      skipVerify: values.AMQP_TLS_SKIP_VERIFY,
     },
   };
 }

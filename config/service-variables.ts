@@ -39,15 +39,15 @@ export const SERVICE_VARIABLES = {
   AMQP_QUEUE_LIMIT: given(
     integer(100, 10_000_000),
     '100000',
-    'Events that wait in memory for a broker that is away before the oldest are dropped and counted.',
+    'Events that wait in memory for a broker that is away; above it new ones are refused, logged and counted.',
   ),
-  AMQP_TLS_ENABLED: given(boolean, 'false', 'TLS to the broker by its own variables; amqps:// works without.', {
-    later: { refuse: 'true' },
+  AMQP_TLS_ENABLED: given(boolean, 'false', 'TLS to the broker, as with amqps:// in AMQP_URL.'),
+  AMQP_TLS_CA_FILE: optional(text, 'Certificate authority of the broker, PEM.', {
+    fallbackDoc: 'those that Node.js knows',
   }),
-  AMQP_TLS_CA_FILE: optional(text, 'Certificate authority of the broker.', { later: { refuse: 'set' } }),
-  AMQP_TLS_CERT_FILE: optional(text, 'Client certificate for the broker.', { later: { refuse: 'set' } }),
-  AMQP_TLS_KEY_FILE: optional(text, 'Key of the client certificate.', { later: { refuse: 'set' } }),
-  AMQP_TLS_SKIP_VERIFY: given(boolean, 'false', "Takes any broker's certificate.", { later: { refuse: 'true' } }),
+  AMQP_TLS_CERT_FILE: optional(text, 'Client certificate for the broker, PEM.'),
+  AMQP_TLS_KEY_FILE: optional(text, 'Key of the client certificate, PEM.'),
+  AMQP_TLS_SKIP_VERIFY: given(boolean, 'false', "Takes any broker's certificate."),
   LOG_LEVEL: given(oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'), 'info', 'What is logged.'),
   LOG_FORMAT: optional(oneOf('json', 'pretty'), 'Shape of log lines.', {
     fallbackDoc: 'pretty on a terminal, else json',

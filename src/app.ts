@@ -9,6 +9,7 @@ import { Scope } from './core/scope.js';
 import type { HealthPart, HealthReport } from './http/health-report.js';
 import { HttpServer } from './http/http-server.js';
 import { AmqpListener } from './listeners/amqp-listener.js';
+import { readAmqpTls } from './listeners/amqp-tls.js';
 import { EventBus } from './listeners/bus.js';
 import { WebSocketListener } from './listeners/websocket-listener.js';
 import { MediaThreads } from './rtp/media-pool.js';
@@ -154,8 +155,9 @@ export class App {
     await makeWritableDirectory(dataDir, 'DATA_DIR', 0o750);
     if (amqp) {
       const { url, queueName: queue, exchange, queueLimit: maxWaiting } = amqp;
+      const tls = await readAmqpTls(amqp.tls);
       this.bus.subscribe(
-        new AmqpListener({ url, queue, exchange, maxWaiting, metrics: this.metrics, logger: this.#log }),
+        new AmqpListener({ url, queue, exchange, maxWaiting, tls, metrics: this.metrics, logger: this.#log }),
       );
     }
     this.#scope.own(() => this.#http.close());

@@ -69,8 +69,13 @@ export interface CallRecordOptions {
 }
 
 const MIN_INTERVAL_MS = 500;
-/** A long call's record is long: writing may take at most a twentieth of the time. */
+/** A long call's record is long: writing may take at most a twentieth of the time … */
 const REST_FACTOR = 20;
+/**
+ * … and at most so many bytes of a record per second. Hundreds of calls share one thread and one disk: after an hour of talk a record
+ * has some 2 MB and is written every half minute instead of after each word. The end of a call waits for nothing.
+ */
+const BYTES_PER_SECOND = 64 * 1024;
 const MAX_TRANSCRIPTS = 50_000;
 const MAX_OTHERS = 1_000;
 const MAX_METADATA_FILES = 1_000;
@@ -88,6 +93,8 @@ export class CallRecordWriter {
   #writing: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #closing: Promise<void> | undefined;
+  /** When the next write may begin; `flush` and `close` do not ask. */
+  #notBefore = 0;
   #metadataNumber = 0;
   #opened = false;
   #last = false;
@@ -111,7 +118,11 @@ export class CallRecordWriter {
     const fields = typeof change === 'function' ? change(this.#record) : change;
     this.#record = bounded({ ...this.#record, ...fields });
     this.#changed = true;
-    this.#schedule(this.#options.minIntervalMs ?? MIN_INTERVAL_MS);
+    if (fields.endedAt !== undefined) {
+      this.#notBefore = 0;
+      this.#cancelTimer();
+    }
+    this.#schedule();
   }
 
   /**
@@ -152,8 +163,9 @@ export class CallRecordWriter {
     return this.#closing;
   }
 
-  #schedule(delayMs: number): void {
+  #schedule(): void {
     if (this.#timer || this.#writing || this.#last) return;
+    const delayMs = Math.max(this.#options.minIntervalMs ?? MIN_INTERVAL_MS, this.#notBefore - performance.now());
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       this.#start();
@@ -179,9 +191,10 @@ export class CallRecordWriter {
   async #write(): Promise<void> {
     const started = performance.now();
     this.#changed = false;
+    const content = `${JSON.stringify(this.#record, null, 1)}\n`;
     try {
       const durable = this.#options.durable === true && (!this.#opened || this.#last);
-      await writeFileAtomically(this.path, `${JSON.stringify(this.#record, null, 1)}\n`, { durable });
+      await writeFileAtomically(this.path, content, { durable });
       this.#opened = true;
     } catch (error) {
       this.#changed = true;
@@ -190,8 +203,9 @@ export class CallRecordWriter {
       throw failure;
     } finally {
       this.#writing = undefined;
-      const rest = (performance.now() - started) * REST_FACTOR;
-      if (this.#changed) this.#schedule(Math.max(this.#options.minIntervalMs ?? MIN_INTERVAL_MS, rest));
+      const rest = Math.max((performance.now() - started) * REST_FACTOR, (content.length / BYTES_PER_SECOND) * 1000);
+      this.#notBefore = performance.now() + rest;
+      if (this.#changed) this.#schedule();
     }
   }
 }

@@ -129,7 +129,9 @@ describe('loading the configuration', () => {
     ['TLS', { SIP_REQUIRE_TLS: '1' }, 'not in this version'],
     ['required SRTP', { SIP_REQUIRE_SRTP: 'true' }, 'not in this version'],
     ['drachtio', { DRACHTIO_HOST: '127.0.0.1' }, 'not in this version'],
-    ['TLS to the broker by variables', { AMQP_TLS_CA_FILE: '/ca.pem' }, 'not in this version'],
+    ["a broker's CA without TLS", { AMQP_URL: 'amqp://b', AMQP_TLS_CA_FILE: '/ca.pem' }, 'set AMQP_TLS_ENABLED=true'],
+    ['a client certificate without its key', { AMQP_URL: 'amqps://b', AMQP_TLS_CERT_FILE: '/c' }, 'belong together'],
+    ['TLS to no broker', { AMQP_TLS_ENABLED: 'true' }, 'without AMQP_URL'],
     ['the hybrid engine', { WHISPER_ENGINE: 'hybrid' }, 'not in this version'],
     ['two names of one thing with two values', { UDP_PORTS: '5060', PORTS: '5070' }, 'two names of one thing'],
   ])('refuses %s', (_, env, message) => {

@@ -46,6 +46,34 @@ describe('the call record', () => {
     await writer.close();
   });
 
+  it('of a call of two hours costs little: it is written seldom while it is long, and whole at the end', async () => {
+    const { bus } = desk();
+    const text = 'so many words as people say in one breath '.repeat(3);
+    const transcripts = Array.from({ length: 3_000 }, (_, n) => bus.publish(spoken('c1', n, text))).filter(
+      (event) => event.type === 'transcript.final',
+    );
+    const writer = new CallRecordWriter(folder, { ...initial, transcripts }, { minIntervalMs: 1 });
+    await writer.flush();
+    const { size, mtimeMs } = statSync(join(folder, 'call.json'));
+    // Longer than this test may watch: one write in so many seconds.
+    expect(size / 65_536).toBeGreaterThan(10);
+    const startedAt = performance.now();
+    while (performance.now() - startedAt < 1_000) {
+      const event = bus.publish(spoken('c1', 1, text));
+      if (event.type === 'transcript.final') {
+        writer.update((record) => ({ transcripts: [...record.transcripts, event] }));
+      }
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    expect(statSync(join(folder, 'call.json')).mtimeMs).toBe(mtimeMs);
+    const said = writer.record.transcripts.length;
+    expect(said).toBeGreaterThan(3_010);
+    writer.update({ endedAt: 1 });
+    await eventually('the end of the media, which waits for nothing', () => onDisk().endedAt === 1, 5_000);
+    await writer.close();
+    expect(onDisk().transcripts).toHaveLength(said);
+  });
+
   it('joins many changes into few writes and is never half written', async () => {
     const writer = new CallRecordWriter(folder, initial, { minIntervalMs: 5 });
     await writer.flush();
