@@ -13,6 +13,13 @@ const ANNA = { name: 'Annabella Quist', aor: 'sip:+15550177@example.com' };
 const TOM = { name: 'Thaddeus Wren', aor: 'sip:agent-seven@example.com' };
 const SAID = 'confidential porcupine';
 
+/** Every key of every object in it, at any depth. */
+function keysOf(value: unknown): string[] {
+  if (typeof value !== 'object' || value === null) return [];
+  const own = Array.isArray(value) ? [] : Object.keys(value);
+  return [...new Set([...own, ...Object.values(value).flatMap(keysOf)])];
+}
+
 describe('the server as a process', () => {
   let server: ServerProcess | undefined;
 
@@ -81,6 +88,9 @@ describe('the server as a process', () => {
       SAID,
     );
     expect(events.at(-1)).toMatchObject({ type: 'call.ended', reason: 'bye' });
+    const reference = readFileSync('docs/reference/events.md', 'utf8');
+    const undocumented = keysOf(events).filter((key) => !new RegExp(`[\`"]${key}[\`"]`).test(reference));
+    expect(undocumented).toEqual([]);
     const [folder = ''] = started.recordings();
     const record = JSON.parse(readFileSync(join(folder, 'call.json'), 'utf8'));
     expect(record).toMatchObject({ state: 'ended', reason: 'bye' });
