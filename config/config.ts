@@ -1,4 +1,4 @@
-import { availableParallelism, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { LanguageRoute } from './formats.js';
 import type { Values, VariableName } from './schema.js';
@@ -92,8 +92,6 @@ export interface WhisperConfig {
   readonly timeoutMs: number;
   /** As given: -1 = one per core, 0 = no limit. */
   readonly maxConcurrent: number;
-  /** `maxConcurrent` worked out: cores, or `Infinity`. */
-  readonly slots: number;
   readonly extraArgs: readonly string[];
   readonly sampleRate: number;
   readonly channels: number;
@@ -212,7 +210,6 @@ function groupAmqp(values: Values, url: string): AmqpConfig {
 
 function groupWhisper(values: Values, modelsDir: string): WhisperConfig {
   const language = values.WHISPER_LANGUAGE?.toLowerCase() === 'auto' ? undefined : values.WHISPER_LANGUAGE;
-  const maxConcurrent = values.WHISPER_MAX_CONCURRENT;
   const isProgram =
     values.WHISPER_ENGINE === 'cli' || (values.WHISPER_ENGINE === 'auto' && values.WHISPER_BINARY_PATH !== undefined);
   return {
@@ -225,16 +222,10 @@ function groupWhisper(values: Values, modelsDir: string): WhisperConfig {
     task: values.WHISPER_TRANSLATE ? 'translate' : values.WHISPER_TASK,
     outputFormat: values.WHISPER_OUTPUT_FORMAT,
     timeoutMs: values.WHISPER_TIMEOUT,
-    maxConcurrent,
-    slots: slotsOf(maxConcurrent),
+    maxConcurrent: values.WHISPER_MAX_CONCURRENT,
     extraArgs: values.WHISPER_EXTRA_ARGS ?? [],
     sampleRate: values.WHISPER_SAMPLE_RATE,
     channels: values.WHISPER_CHANNELS,
     ...(values.WHISPER_THREADS === undefined ? {} : { threads: values.WHISPER_THREADS }),
   };
-}
-
-function slotsOf(maxConcurrent: number): number {
-  if (maxConcurrent === -1) return availableParallelism();
-  return maxConcurrent === 0 ? Number.POSITIVE_INFINITY : maxConcurrent;
 }

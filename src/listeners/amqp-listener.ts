@@ -28,6 +28,8 @@ const MAX_IN_FLIGHT = 256;
 const CONFIRM_TIMEOUT_MS = 60_000;
 const FIRST_RETRY_MS = 100;
 const MAX_RETRY_MS = 30_000;
+/** After the first ten, a line for so many lost events. */
+const LOSSES_PER_LINE = 1_000;
 /** More than these waiting while connected means that the broker is slower than the calls. */
 const MANY_WAITING = 1_000;
 
@@ -242,6 +244,8 @@ export class AmqpListener implements TranscriptListener {
     const { metrics, logger } = this.#options;
     this.#lost += 1;
     metrics.listenerErrors.inc({ listener: this.name });
+    // At 500 calls dozens come per second, for as long as the broker is away: the metric counts each, the log tells how it grows.
+    if (this.#lost > 10 && this.#lost % LOSSES_PER_LINE !== 0) return;
     logger.error({ type: event.type, callId: event.callId, lost: this.#lost }, 'AMQP event lost: too many wait');
   }
 }

@@ -92,7 +92,21 @@ describe('sipscribe', () => {
 
 describe('sipscribe check-config', () => {
   it('says that a configuration is valid', async () => {
-    expect(await runCli(['check-config'])).toEqual({ code: 0, stdout: 'the configuration is valid\n', stderr: '' });
+    const env = { WHISPER_MODEL: 'micro-telephony' };
+    expect(await runCli(['check-config'], { env })).toEqual({
+      code: 0,
+      stdout: 'the configuration is valid\n',
+      stderr: '',
+    });
+  });
+
+  it('notes a model that is not there, because the server would not start without it', async () => {
+    const env = { WHISPER_MODEL: 'enormous', DATA_DIR: folder };
+    const { code, stderr } = await runHere(['check-config'], env);
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/^note: the server would not start: the whisper model "enormous" is not here/);
+    // A program has models of its own.
+    expect((await runHere(['check-config'], { ...env, WHISPER_BINARY_PATH: 'whisper' })).stderr).toBe('');
   });
 
   it('lists all problems at once, from every source', async () => {

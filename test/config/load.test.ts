@@ -37,7 +37,6 @@ describe('loading the configuration', () => {
     expect(config.rtp).toMatchObject({ bindAddress: '0.0.0.0', portMin: 10_000, portMax: 20_000, timeoutMs: 30_000 });
     expect(config.stt).toMatchObject({ vendors: ['whisper'], defaultVendor: 'whisper', fallbackVendors: [] });
     expect(config.whisper).toMatchObject({ engine: 'auto', model: 'base', timeoutMs: 600_000, maxConcurrent: -1 });
-    expect(config.whisper.slots).toBeGreaterThan(0);
     expect(config.amqp).toBeUndefined();
     expect(config.modelsDir).toBe(join(config.dataDir, 'models'));
     expect(config.notes).toEqual([]);
@@ -164,13 +163,6 @@ describe('loading the configuration', () => {
     };
     expect(problems({ env })).toEqual([]);
     expect(problems({ env: { SIP_PORT: '5060' } })[0]).toContain('SIP_PORT (env): unknown name');
-  });
-
-  it('counts transcriptions as told: one per core, no limit, or a number', () => {
-    const slots = (text: string): number => loadConfig({ env: { WHISPER_MAX_CONCURRENT: text } }).whisper.slots;
-    expect(slots('0')).toBe(Number.POSITIVE_INFINITY);
-    expect(slots('3')).toBe(3);
-    expect(slots('-1')).toBeGreaterThanOrEqual(1);
   });
 
   it('translates what the whisper program would refuse', () => {
