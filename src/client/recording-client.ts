@@ -4,7 +4,7 @@ import { SrsError } from '../core/errors.js';
 import { token } from '../core/ids.js';
 import type { SipResponse } from '../sip/message.js';
 import { readOffer } from '../sip/sdp.js';
-import { SIP_TIMERS, type SipTimers } from './client-transaction.js';
+import { DEFAULT_SIP_TIMERS, type SipTimers } from '../sip/sip-timers.js';
 import { padToLongest, readLegAudio } from './leg-audio.js';
 import { RecordingDialog } from './recording-dialog.js';
 import { RtpSender, type SendingLeg } from './rtp-sender.js';
@@ -132,7 +132,7 @@ class RecordingCall {
       link,
       target: requestUri(options.target),
       callId: this.#callId,
-      timers: { ...SIP_TIMERS, ...options.timers },
+      timers: { ...DEFAULT_SIP_TIMERS, ...options.timers },
       onResponse: (method, response) => this.#noteResponse(method, response),
     });
     this.#dialog.onEndedByPeer = () => {
@@ -155,9 +155,12 @@ class RecordingCall {
     } finally {
       signal?.removeEventListener('abort', hangUp);
       // Whatever went wrong after the answer, the SRS must not be left with a call that nobody ends.
-      await this.#dialog.bye().catch((error: unknown) => {
-        if (this.#outcome === 'completed') throw error;
-      });
+      await this.#dialog
+        .bye()
+        .catch((error: unknown) => {
+          if (this.#outcome === 'completed') throw error;
+        })
+        .finally(() => this.#dialog.close());
     }
     this.#note('ended');
     return this.#report();

@@ -1,13 +1,23 @@
 import { isIP } from 'node:net';
 import { SrsError } from '../core/errors.js';
 import { token } from '../core/ids.js';
+import { Scope } from '../core/scope.js';
+import { ClientTransaction, clientTransactionKey } from '../sip/client-transaction.js';
 import { parseCSeq } from '../sip/cseq.js';
-import { headerValue, headerValues, type SipMessage, type SipRequest, type SipResponse } from '../sip/message.js';
+import {
+  headerValue,
+  headerValues,
+  type SipMessage,
+  type SipRequest,
+  type SipResponse,
+  serializeSipMessage,
+} from '../sip/message.js';
 import { parseNameAddress, tagOf } from '../sip/name-address.js';
+import type { SipTimers } from '../sip/sip-timers.js';
+import type { Endpoint } from '../sip/transport.js';
 import { parseUri, writtenHost } from '../sip/uri.js';
 import { MAGIC_COOKIE } from '../sip/via.js';
-import { ClientTransaction, type SipTimers } from './client-transaction.js';
-import type { Hop, SipLink } from './sip-link.js';
+import type { SipLink } from './sip-link.js';
 
 export interface DialogOptions {
   readonly link: SipLink;
@@ -23,6 +33,16 @@ interface Body {
   readonly content: Uint8Array;
 }
 
+/** An INVITE on its way. */
+interface Invitation {
+  readonly request: SipRequest;
+  readonly transaction: ClientTransaction;
+  /** Set since a provisional response came: only then may it be cancelled (RFC 3261 §9.1). */
+  stopRinging: (() => void) | undefined;
+}
+
+/** How long an INVITE may ring after a provisional response. */
+const RING_MS = 60_000;
 const NO_BODY = new Uint8Array(0);
 const USER_AGENT = 'sipscribe-call';
 const ALLOW = 'INVITE, ACK, CANCEL, BYE, OPTIONS';
@@ -33,9 +53,10 @@ export class RecordingDialog {
   onEndedByPeer: (() => void) | undefined;
   readonly #options: DialogOptions;
   readonly #localTag = token(6);
+  readonly #scope = new Scope('call');
   readonly #transactions = new Map<string, ClientTransaction>();
   /** ACKs to 2xx by CSeq number, sent again when the 2xx comes again (RFC 3261 §13.2.2.4). */
-  readonly #acks = new Map<number, SipRequest>();
+  readonly #acks = new Map<number, Uint8Array>();
   readonly #contact: string;
   #cseq = Math.floor(Math.random() * 10_000) + 1;
   #remoteTo: string;
@@ -43,7 +64,7 @@ export class RecordingDialog {
   #routes: readonly string[] = [];
   #established = false;
   #over = false;
-  #invite: ClientTransaction | undefined;
+  #invitation: Invitation | undefined;
 
   constructor(options: DialogOptions) {
     this.#options = options;
@@ -54,7 +75,7 @@ export class RecordingDialog {
     this.#contact = `<sip:sipscribe@${writtenHost(link.localAddress)}:${link.localPort}${transport}>;+sip.src`;
     link.onMessage = (message, from) => this.#take(message, from);
     link.onFailure = (error) => {
-      for (const transaction of this.#transactions.values()) transaction.fail(error);
+      for (const transaction of [...this.#transactions.values()]) transaction.fail(error);
     };
   }
 
@@ -76,11 +97,11 @@ export class RecordingDialog {
 
   /** Gives up an INVITE that has no final response yet (RFC 3261 §9.1). The INVITE itself tells the end. */
   async cancel(): Promise<void> {
-    const invite = this.#invite;
-    if (invite === undefined || invite.done) return;
-    if (!invite.provisional) {
+    const invite = this.#invitation;
+    if (invite === undefined) return;
+    if (invite.stopRinging === undefined) {
       // CANCEL must wait for a provisional response; nobody may be there at all.
-      invite.fail(new SrsError('SRS_SIP_TIMEOUT', 'the call was given up before the SRS answered'));
+      invite.transaction.fail(new SrsError('SRS_SIP_TIMEOUT', 'the call was given up before the SRS answered'));
       return;
     }
     const { request } = invite;
@@ -101,6 +122,11 @@ export class RecordingDialog {
     await this.#exchange(this.#request('BYE'));
   }
 
+  /** Lets go of everything that waits. Idempotent. */
+  close(): Promise<void> {
+    return this.#scope.close();
+  }
+
   async #exchangeInvite(body: Body): Promise<SipResponse> {
     const request = this.#request('INVITE', body);
     const response = await this.#exchange(request);
@@ -112,7 +138,7 @@ export class RecordingDialog {
     this.#remoteTo = headerValue(response, 'to') ?? this.#remoteTo;
     this.#remoteTarget = contactUri(response) ?? this.#remoteTarget;
     const number = cseqOf(request)?.number ?? 0;
-    const ack = this.#request('ACK', undefined, number);
+    const ack = serializeSipMessage(this.#request('ACK', undefined, number));
     this.#acks.set(number, ack);
     this.#send(ack);
     return response;
@@ -120,19 +146,51 @@ export class RecordingDialog {
 
   #exchange(request: SipRequest): Promise<SipResponse> {
     const { link, timers, onResponse } = this.#options;
-    const transaction = new ClientTransaction({
-      request,
-      reliable: link.transport === 'tcp',
-      send: (again) => this.#send(again),
-      onProvisional: (response) => onResponse?.(request.method, response),
-      timers,
+    return new Promise((resolve, reject) => {
+      let answered = false;
+      const transaction = new ClientTransaction({
+        request,
+        send: (bytes) => this.#send(bytes),
+        reliable: link.transport === 'tcp',
+        timers,
+        scope: this.#scope,
+        onProvisional: (response) => {
+          this.#rings(transaction);
+          onResponse?.(request.method, response);
+        },
+        onFinal: (response) => {
+          const ack = this.#acks.get(cseqOf(response)?.number ?? 0);
+          if (answered && ack !== undefined) this.#send(ack);
+          if (answered) return;
+          answered = true;
+          this.#decided(transaction);
+          onResponse?.(request.method, response);
+          resolve(response);
+        },
+        onFailure: (error) => {
+          this.#decided(transaction);
+          reject(error);
+        },
+        onEnd: ({ key }) => this.#transactions.delete(key),
+      });
+      this.#transactions.set(transaction.key, transaction);
+      if (request.method === 'INVITE') this.#invitation = { request, transaction, stopRinging: undefined };
+      transaction.start();
     });
-    this.#transactions.set(transactionKey(request), transaction);
-    if (request.method === 'INVITE') this.#invite = transaction;
-    return transaction.start().final.then((response) => {
-      onResponse?.(request.method, response);
-      return response;
-    });
+  }
+
+  #rings(transaction: ClientTransaction): void {
+    const invitation = this.#invitation;
+    if (invitation?.transaction !== transaction) return;
+    invitation.stopRinging ??= this.#scope.timeout(() => {
+      transaction.fail(new SrsError('SRS_SIP_TIMEOUT', `no final response to INVITE within ${RING_MS} ms`));
+    }, RING_MS);
+  }
+
+  #decided(transaction: ClientTransaction): void {
+    if (this.#invitation?.transaction !== transaction) return;
+    this.#invitation.stopRinging?.();
+    this.#invitation = undefined;
   }
 
   #request(method: string, body?: Body, cseq?: number): SipRequest {
@@ -162,12 +220,12 @@ export class RecordingDialog {
     return { kind: 'request', method, uri, headers, body: body?.content ?? NO_BODY };
   }
 
-  #send(message: SipMessage): void {
-    this.#options.link.send(message, this.#nextHop());
+  #send(bytes: Uint8Array): void {
+    this.#options.link.send(bytes, this.#nextHop());
   }
 
   /** Where requests of the dialog go when that is an address; names are left to the place that the INVITE went to. */
-  #nextHop(): Hop | undefined {
+  #nextHop(): Endpoint | undefined {
     if (!this.#established && this.#remoteTarget === this.#options.target) return undefined;
     try {
       const route = this.#routes[0];
@@ -178,25 +236,13 @@ export class RecordingDialog {
     }
   }
 
-  #take(message: SipMessage, from: Hop): void {
+  #take(message: SipMessage, from: Endpoint): void {
     if (headerValue(message, 'call-id') !== this.#options.callId) return;
     if (message.kind === 'request') this.#takeRequest(message, from);
-    else this.#takeResponse(message);
+    else this.#transactions.get(clientTransactionKey(message) ?? '')?.receive(message);
   }
 
-  #takeResponse(response: SipResponse): void {
-    const cseq = cseqOf(response);
-    const transaction = this.#transactions.get(transactionKey(response));
-    if (cseq === undefined || transaction === undefined) return;
-    if (cseq.method === 'INVITE' && response.status >= 300) this.#send(failureAck(transaction.request, response));
-    if (!transaction.done) transaction.take(response);
-    else if (cseq.method === 'INVITE' && response.status >= 200 && response.status < 300) {
-      const ack = this.#acks.get(cseq.number);
-      if (ack !== undefined) this.#send(ack);
-    }
-  }
-
-  #takeRequest(request: SipRequest, from: Hop): void {
+  #takeRequest(request: SipRequest, from: Endpoint): void {
     if (request.method === 'ACK') return;
     // A request of another dialog must not end this one (RFC 3261 §12.2.2).
     if (tagOf(headerValue(request, 'to') ?? '') !== this.#localTag) {
@@ -216,22 +262,12 @@ export class RecordingDialog {
     }
   }
 
-  #reply(request: SipRequest, from: Hop, status: number, reason: string): void {
+  #reply(request: SipRequest, from: Endpoint, status: number, reason: string): void {
     const copied = request.headers.filter(({ name }) => ['via', 'from', 'to', 'call-id', 'cseq'].includes(name));
     const headers = [...copied, { name: 'allow', value: ALLOW }, { name: 'user-agent', value: USER_AGENT }];
-    this.#options.link.send({ kind: 'response', status, reason, headers, body: NO_BODY }, from);
+    const response: SipResponse = { kind: 'response', status, reason, headers, body: NO_BODY };
+    this.#options.link.send(serializeSipMessage(response), from);
   }
-}
-
-/** The ACK of a refused INVITE belongs to its transaction: same branch, same target (RFC 3261 §17.1.1.3). */
-function failureAck(invite: SipRequest, response: SipResponse): SipRequest {
-  const kept = invite.headers.filter(({ name }) => ['via', 'route', 'from', 'call-id', 'max-forwards'].includes(name));
-  const headers = [
-    ...kept,
-    { name: 'to', value: headerValue(response, 'to') ?? headerValue(invite, 'to') ?? '' },
-    { name: 'cseq', value: `${cseqOf(invite)?.number ?? 0} ACK` },
-  ];
-  return { ...invite, method: 'ACK', headers, body: NO_BODY };
 }
 
 function contactUri(response: SipResponse): string | undefined {
@@ -249,10 +285,4 @@ function cseqOf(message: SipMessage): { number: number; method: string } | undef
   } catch {
     return undefined;
   }
-}
-
-/** CSeq tells the requests of one dialog apart, and with its method a CANCEL from its INVITE. */
-function transactionKey(message: SipMessage): string {
-  const cseq = cseqOf(message);
-  return cseq === undefined ? '' : `${cseq.number} ${cseq.method}`;
 }

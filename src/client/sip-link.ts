@@ -1,9 +1,11 @@
 import { lookup } from 'node:dns/promises';
 import { connect, isIP, type Socket } from 'node:net';
 import { SrsError } from '../core/errors.js';
-import { parseSipMessage, type SipMessage, serializeSipMessage } from '../sip/message.js';
-import { StreamFramer } from '../sip/stream-framer.js';
-import { UdpSocket } from './udp-socket.js';
+import { DEFAULT_SIP_LIMITS } from '../sip/limits.js';
+import { parseSipMessage, type SipMessage } from '../sip/message.js';
+import { TcpConnection } from '../sip/tcp-connection.js';
+import type { Endpoint } from '../sip/transport.js';
+import { UdpTransport } from '../sip/transport-udp.js';
 
 export interface SipTarget {
   /** Name or IP address. */
@@ -12,32 +14,25 @@ export interface SipTarget {
   readonly transport: 'udp' | 'tcp';
 }
 
-export interface Hop {
-  readonly address: string;
-  readonly port: number;
-}
-
 /** SIP messages to and from one server. What cannot be parsed is dropped, as by any user agent. */
 export interface SipLink {
   readonly transport: 'udp' | 'tcp';
   readonly localAddress: string;
   readonly localPort: number;
   /** Where the server was found. */
-  readonly remote: Hop;
-  onMessage: ((message: SipMessage, from: Hop) => void) | undefined;
+  readonly remote: Endpoint;
+  onMessage: ((message: SipMessage, from: Endpoint) => void) | undefined;
   onFailure: ((error: SrsError) => void) | undefined;
   /** `to` matters for UDP only: a connection has one other end. */
-  send(message: SipMessage, to?: Hop): void;
-  /** Idempotent. */
+  send(bytes: Uint8Array, to?: Endpoint): void;
+  /** Sends what was handed over, then closes. Idempotent. */
   close(): void;
 }
 
 /** Opens UDP or connects TCP. Throws `SRS_SIP_TIMEOUT` when nobody is found there. */
 export async function openSipLink(target: SipTarget): Promise<SipLink> {
   const remote = { address: await resolveHost(target.host), port: target.port };
-  if (target.transport === 'tcp') return TcpLink.connect(remote);
-  const localAddress = await UdpSocket.localAddressTowards(remote.address, remote.port);
-  return new UdpLink(await UdpSocket.bind(localAddress), localAddress, remote);
+  return target.transport === 'tcp' ? TcpLink.connect(remote) : UdpLink.open(remote);
 }
 
 async function resolveHost(host: string): Promise<string> {
@@ -51,59 +46,82 @@ async function resolveHost(host: string): Promise<string> {
 
 class UdpLink implements SipLink {
   readonly transport = 'udp';
-  readonly localAddress: string;
-  readonly remote: Hop;
-  onMessage: ((message: SipMessage, from: Hop) => void) | undefined;
+  readonly remote: Endpoint;
+  localAddress = '';
+  onMessage: ((message: SipMessage, from: Endpoint) => void) | undefined;
   onFailure: ((error: SrsError) => void) | undefined;
-  readonly #socket: UdpSocket;
+  readonly #socket: UdpTransport;
 
-  constructor(socket: UdpSocket, localAddress: string, remote: Hop) {
-    this.#socket = socket;
-    this.localAddress = localAddress;
+  private constructor(remote: Endpoint) {
     this.remote = remote;
-    socket.onMessage = (bytes, from) => {
-      const message = tryParse(bytes);
-      if (message !== undefined) this.onMessage?.(message, { address: from.address, port: from.port });
-    };
+    this.#socket = new UdpTransport({
+      host: isIP(remote.address) === 6 ? '::' : '0.0.0.0',
+      port: 0,
+      onMessage: ({ bytes, source }) => {
+        const message = tryParse(bytes);
+        if (message !== undefined) this.onMessage?.(message, source);
+      },
+      onError: (cause) => this.onFailure?.(new SrsError('SRS_SIP_TIMEOUT', `UDP failed: ${cause.message}`, { cause })),
+    });
+  }
+
+  static async open(remote: Endpoint): Promise<UdpLink> {
+    const link = new UdpLink(remote);
+    await link.#socket.start();
+    link.localAddress = await link.#socket.localAddressFor(remote);
+    return link;
   }
 
   get localPort(): number {
-    return this.#socket.port;
+    return this.#socket.address.port;
   }
 
-  send(message: SipMessage, to: Hop = this.remote): void {
-    this.#socket.send(serializeSipMessage(message), to.port, to.address);
+  send(bytes: Uint8Array, to: Endpoint = this.remote): void {
+    this.#socket.send(bytes, to);
   }
 
   close(): void {
-    this.#socket.close();
+    void this.#socket.close();
   }
 }
 
 const CONNECT_TIMEOUT_MS = 10_000;
+const MESSAGE_MS = 32_000;
+const MAX_UNSENT_BYTES = 1024 * 1024;
+const CLOSE_GRACE_MS = 300;
 
 class TcpLink implements SipLink {
   readonly transport = 'tcp';
   readonly localAddress: string;
   readonly localPort: number;
-  readonly remote: Hop;
-  onMessage: ((message: SipMessage, from: Hop) => void) | undefined;
+  readonly remote: Endpoint;
+  onMessage: ((message: SipMessage, from: Endpoint) => void) | undefined;
   onFailure: ((error: SrsError) => void) | undefined;
-  readonly #socket: Socket;
-  readonly #framer = new StreamFramer();
+  readonly #connection: TcpConnection;
 
-  private constructor(socket: Socket, remote: Hop) {
-    this.#socket = socket;
-    this.localAddress = socket.localAddress ?? '';
+  private constructor(socket: Socket, remote: Endpoint) {
+    this.#connection = new TcpConnection(remote, {
+      socket,
+      limits: DEFAULT_SIP_LIMITS,
+      // A recorded call may be silent on the signalling side for hours.
+      idleMs: 0,
+      messageMs: MESSAGE_MS,
+      maxUnsentBytes: MAX_UNSENT_BYTES,
+      onItem: (item) => {
+        if (item.kind === 'broken') this.#fail(`the SRS sent what is no message: ${item.error.message}`);
+        const message = item.kind === 'message' ? tryParse(item.bytes) : undefined;
+        if (message !== undefined) this.onMessage?.(message, remote);
+      },
+      onClose: (error) =>
+        this.#fail(error ? `the connection broke: ${error.message}` : 'the SRS closed the connection'),
+    });
+    this.localAddress = this.#connection.localAddress ?? '';
     this.localPort = socket.localPort ?? 0;
     this.remote = remote;
-    socket.on('data', (bytes) => this.#take(bytes));
-    socket.on('error', (cause) => this.#fail(`the connection broke: ${cause.message}`));
-    socket.on('close', () => this.#fail('the SRS closed the connection'));
   }
 
-  static async connect(remote: Hop): Promise<TcpLink> {
-    const socket = connect({ host: remote.address, port: remote.port, noDelay: true });
+  static async connect(remote: Endpoint): Promise<TcpLink> {
+    const socket = connect({ host: remote.address, port: remote.port });
     await new Promise<void>((resolve, reject) => {
       const refuse = (why: string): void => {
         socket.destroy();
@@ -113,31 +131,17 @@ class TcpLink implements SipLink {
       socket.once('error', (error) => refuse(error.message));
       socket.once('connect', resolve);
     });
-    socket.setTimeout(0);
-    socket.removeAllListeners('error');
+    socket.removeAllListeners();
     return new TcpLink(socket, remote);
   }
 
-  send(message: SipMessage): void {
-    this.#socket.write(serializeSipMessage(message));
+  send(bytes: Uint8Array): void {
+    this.#connection.write(bytes);
   }
 
   close(): void {
     this.onFailure = undefined;
-    this.#socket.end();
-    this.#socket.destroySoon();
-  }
-
-  #take(bytes: Buffer): void {
-    for (const item of this.#framer.push(bytes)) {
-      if (item.kind === 'broken') {
-        this.#fail(`the SRS sent what is no message: ${item.error.message}`);
-        this.#socket.destroy();
-      } else if (item.kind === 'message') {
-        const message = tryParse(item.bytes);
-        if (message !== undefined) this.onMessage?.(message, this.remote);
-      }
-    }
+    void this.#connection.close(CLOSE_GRACE_MS);
   }
 
   #fail(why: string): void {

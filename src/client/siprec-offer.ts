@@ -153,11 +153,11 @@ export function joinBody(sdp: string, metadata: string, boundary: string): Sipre
     `--${boundary}`,
     'Content-Type: application/sdp',
     '',
-    sdp + `--${boundary}`,
+    `${sdp}--${boundary}`,
     'Content-Type: application/rs-metadata+xml',
     'Content-Disposition: recording-session',
     '',
-    metadata + `--${boundary}--`,
+    `${metadata}--${boundary}--`,
     '',
   ].join('\r\n');
   return { contentType: `multipart/mixed;boundary=${boundary}`, content: Buffer.from(content, 'utf8') };
