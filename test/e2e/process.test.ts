@@ -151,6 +151,24 @@ describe('the server as a process', () => {
     expect(ffprobe(join(folder, 'leg-2.wav')).seconds).toBeGreaterThanOrEqual(1);
   }, 60_000);
 
+  it('goes on recording when whoever read its log is gone', async () => {
+    const started = await start();
+    started.closeOutput();
+    const report = await placeRecordingCall({
+      target: { host: '127.0.0.1', port: started.sipPort, transport: 'udp' },
+      legs: [
+        { label: '1', participant: ANNA, audio: demoVoice('caller', 0, 2_000) },
+        { label: '2', participant: TOM, audio: demoVoice('agent', 0, 2_000) },
+      ],
+    });
+    expect(report.outcome).toBe('completed');
+    expect((await started.get('/health/ready')).status).toBe(200);
+    started.kill('SIGTERM');
+    expect(await started.exited).toBe(0);
+    const [folder = ''] = started.recordings();
+    expect(JSON.parse(readFileSync(join(folder, 'call.json'), 'utf8')).state).toBe('ended');
+  }, 60_000);
+
   it('stops within seconds and with 0 when the signal comes while it still starts', async () => {
     server = new ServerProcess({
       WHISPER_BINARY_PATH: resolve('test/fixtures/whisper-cli/help-hangs.sh'),

@@ -74,6 +74,12 @@ export class ServerProcess {
     });
   }
 
+  /** Whoever read its log is gone. */
+  closeOutput(): void {
+    this.#child.stdout?.destroy();
+    this.#child.stderr?.destroy();
+  }
+
   kill(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
   }
