@@ -6,6 +6,7 @@ export async function run(invocation: Invocation): Promise<number> {
   const config = invocation.loadConfig();
   for (const note of config.notes) terminal.note(`note: ${note}`);
   const entries = config.entries.filter(({ source }) => source !== 'default' || !invocation.flagged('changed'));
+  if (entries.length === 0) terminal.note('everything is at its default');
   if (json) {
     terminal.printJson(
       Object.fromEntries(entries.map(({ name, value, source }) => [name, { value: value ?? null, source }])),

@@ -118,19 +118,6 @@ export class SttDispatcher {
     return outcome;
   }
 
-  /** Waits until every utterance has its outcome, at most until the signal aborts. Tells whether all have. */
-  async drain(signal: AbortSignal): Promise<boolean> {
-    const scope = this.#scope.child('drain');
-    const aborted = new Promise<void>((resolve) => {
-      const stop = (): void => resolve();
-      signal.addEventListener('abort', stop, { once: true });
-      scope.own(() => signal.removeEventListener('abort', stop));
-    });
-    while (this.#open.size > 0 && !signal.aborted) await Promise.race([Promise.all(this.#open), aborted]);
-    await scope.close();
-    return this.#open.size === 0;
-  }
-
   /** Ends what runs and what waits, each with the outcome `SRS_STT_CANCELLED`, and waits for that. Idempotent. */
   close(): Promise<void> {
     this.#closing ??= this.#close();

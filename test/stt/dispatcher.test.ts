@@ -235,19 +235,6 @@ describe('SttDispatcher', () => {
     expect(await gauge('siprec_stt_queue_depth')).toBe(0);
   });
 
-  it('drains until all have their outcome, or until it is told to stop', async () => {
-    const { work, waiting } = gate();
-    const stt = dispatch([new InProcessProvider(1, work)]);
-    const outcome = stt.submit(job(1));
-    await eventually('the first to run', () => waiting.length === 1);
-    expect(await stt.drain(AbortSignal.timeout(30))).toBe(false);
-    const drained = stt.drain(new AbortController().signal);
-    waiting[0]?.('done');
-    expect(await drained).toBe(true);
-    expect(stt.pending).toBe(0);
-    expect(await outcome).toMatchObject({ ok: true });
-  });
-
   it('ends what runs, waits and rests when it is closed, and takes nothing more', async () => {
     const { work, waiting } = gate();
     const stt = dispatch([new InProcessProvider(2, work)], { backoffMs: 60_000 });
