@@ -4,7 +4,7 @@ import { readWav, type WavAudio } from '../audio/wav-reader.js';
 import { SrsError } from '../core/errors.js';
 
 /** Telephony's rate; everything that a leg sends has it. */
-export const LEG_SAMPLE_RATE = 8000;
+const LEG_SAMPLE_RATE = 8000;
 const MAX_WAV_BYTES = 512 * 1024 * 1024;
 
 /** A WAV file of any rate as mono samples at 8 kHz; channels are mixed. Throws `SRS_WAV_MALFORMED`. */

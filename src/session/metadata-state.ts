@@ -7,9 +7,7 @@ import type {
   Speaker,
 } from '../core/model.js';
 
-/** Snapshots kept as received. Above it the first and the newest stay; a peer must not fill the memory with UPDATEs. */
-const MAX_RAW = 100;
-/** Of one kind over a whole call. */
+/** Of one kind over a whole call: a peer must not fill the memory with UPDATEs. */
 const MAX_KNOWN = 1024;
 
 /**
@@ -23,7 +21,6 @@ export class MetadataState {
   #streams: MetadataStream[] = [];
   #associations: ParticipantStreams[] = [];
   readonly #ended = new Map<string, Participant>();
-  readonly #raw: string[] = [];
 
   get sessions(): readonly CommunicationSession[] {
     return this.#sessions;
@@ -47,11 +44,6 @@ export class MetadataState {
     return [...this.#ended.values()];
   }
 
-  /** Every snapshot as received, oldest first. */
-  get raw(): readonly string[] {
-    return this.#raw;
-  }
-
   /** Whether any snapshot has named anything. */
   get known(): boolean {
     return this.#streams.length + this.#associations.length + this.#participants.length > 0;
@@ -67,7 +59,6 @@ export class MetadataState {
   }
 
   apply(snapshot: RecordingMetadata): void {
-    this.#keepRaw(snapshot.raw);
     if (isEmpty(snapshot)) return;
     if (snapshot.mode === 'partial') this.#merge(snapshot);
     else this.#replace(snapshot);
@@ -91,11 +82,6 @@ export class MetadataState {
     this.#streams = mergeById(this.#streams, snapshot.streams, ({ id }) => id);
     const others = withoutReplaced(this.#associations, snapshot.associations);
     this.#associations = mergeById(others, snapshot.associations, ({ participantId }) => participantId);
-  }
-
-  #keepRaw(raw: string): void {
-    if (this.#raw.length >= MAX_RAW) this.#raw.splice(1, 1);
-    this.#raw.push(raw);
   }
 }
 

@@ -19,7 +19,7 @@ import { SessionWarnings } from './session-warnings.js';
 import { mapSpeakers } from './speaker-mapping.js';
 import { UtteranceFlow } from './utterance-flow.js';
 
-export type SessionState = 'negotiating' | 'recording' | 'paused' | 'draining' | 'ended';
+type SessionState = 'negotiating' | 'recording' | 'paused' | 'draining' | 'ended';
 
 /**
  * One recording session: negotiating → recording ⇄ paused → draining → ended.
@@ -65,10 +65,6 @@ export class RecordingSession implements RecordingSessionPort {
       metrics: services.metrics,
       logger: this.#log,
     });
-  }
-
-  get state(): SessionState {
-    return this.#state;
   }
 
   get onEndRequested(): ((reason: EndReason) => void) | undefined {

@@ -37,11 +37,6 @@ export class SessionRecorder implements Recorder {
     return this.#active;
   }
 
-  /** Sessions whose words are still to come. */
-  get completingSessions(): number {
-    return this.#completing.size;
-  }
-
   async open(offer: RsOffer): Promise<{ session: RecordingSessionPort; answer: MediaAnswer }> {
     const { metrics } = this.#options.services;
     this.#count(+1);

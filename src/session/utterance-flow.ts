@@ -45,11 +45,6 @@ export class UtteranceFlow {
     this.#release = new OrderedRelease<DraftMaker>((make) => this.#publish(make()));
   }
 
-  /** Utterances whose words are still to come. */
-  get pending(): number {
-    return this.#running.size;
-  }
-
   /** Takes an utterance and returns at once. */
   accept(cut: CutUtterance): void {
     const { sessionId, callId, language } = this.#options;

@@ -99,7 +99,7 @@ export function findHeadEnd(bytes: Uint8Array, from: number): { head: number; bo
 }
 
 /** The number in Content-Length; repeated equal values are one. */
-export function contentLength(headers: readonly SipHeader[]): number | 'bad' | undefined {
+function contentLength(headers: readonly SipHeader[]): number | 'bad' | undefined {
   let found: number | undefined;
   for (const header of headers) {
     if (header.name !== 'content-length') continue;

@@ -14,19 +14,19 @@ import {
 
 export interface TcpTransportOptions {
   readonly host: string;
-  /** 0 lets the system choose; undefined makes a transport that only connects. */
-  readonly port: number | undefined;
+  /** 0 lets the system choose. */
+  readonly port: number;
   readonly limits?: SipLimits;
   /** Connections accepted at once; more are closed at once. */
   readonly maxConnections?: number;
   readonly idleMs?: number;
-  readonly messageMs?: number;
   readonly onMessage: (arrival: SipArrival) => void;
   readonly onError?: (error: Error) => void;
 }
 
 const MAX_UNSENT_BYTES = 1024 * 1024;
 const IDLE_MS = 900_000;
+const MESSAGE_MS = 32_000;
 const CONNECT_MS = 10_000;
 const CLOSE_GRACE_MS = 300;
 
@@ -44,7 +44,7 @@ export class TcpTransport implements SipTransport {
 
   constructor(options: TcpTransportOptions) {
     this.#options = options;
-    this.#port = options.port ?? 0;
+    this.#port = options.port;
   }
 
   get address(): ListenAddress {
@@ -58,7 +58,6 @@ export class TcpTransport implements SipTransport {
 
   async start(): Promise<void> {
     const { host, port, onError } = this.#options;
-    if (port === undefined) return;
     const server = createServer((socket) => this.#accept(socket));
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
@@ -127,7 +126,7 @@ export class TcpTransport implements SipTransport {
       socket,
       limits: this.#options.limits ?? DEFAULT_SIP_LIMITS,
       idleMs: this.#options.idleMs ?? IDLE_MS,
-      messageMs: this.#options.messageMs ?? 32_000,
+      messageMs: MESSAGE_MS,
       maxUnsentBytes: MAX_UNSENT_BYTES,
       onItem: (item) => this.#deliver(item, id, remote),
       onClose: (error) => {

@@ -69,12 +69,11 @@ describe('the state of metadata', () => {
     expect(state.participants).toEqual([ana]);
   });
 
-  it('loses nothing to a snapshot that names nothing, and keeps its bytes', () => {
+  it('loses nothing to a snapshot that names nothing', () => {
     const state = new MetadataState();
     state.apply(snapshot({ participants: [ana], raw: 'first' }));
     state.apply(snapshot({ raw: 'garbage' }));
     expect(state.participants).toEqual([ana]);
-    expect(state.raw).toEqual(['first', 'garbage']);
   });
 
   it('adds elements without id once', () => {
@@ -94,8 +93,6 @@ describe('the state of metadata', () => {
         snapshot({ mode: i % 2 ? 'partial' : 'complete', participants: [{ id: `p${i}` }], raw: `snapshot ${i}` }),
       );
     }
-    expect(state.raw).toHaveLength(100);
-    expect([state.raw[0], state.raw.at(-1)]).toEqual(['snapshot 0', 'snapshot 2999']);
     expect(state.ended.length).toBeLessThanOrEqual(1024);
     for (let i = 0; i < 3000; i += 1) state.apply(snapshot({ mode: 'partial', participants: [{ id: `q${i}` }] }));
     expect(state.participants.length).toBeLessThanOrEqual(1024);

@@ -189,6 +189,18 @@ describe('what the server leaves behind', () => {
     expect(JSON.parse(stdout)).toEqual({ counts: { transactions: 0, dialogs: 0, connections: 0 } });
   });
 
+  it('is not more transactions than its limit: what is over it hears 503 and leaves nothing', async () => {
+    fixture = await startServer({ maxTransactions: 1 });
+    const peer = await UdpPeer.open(fixture.udp);
+    peer.send(write(peer, { method: 'OPTIONS' }));
+    await peer.response(200);
+    peer.send(write(peer, { method: 'OPTIONS' }));
+    await peer.response(503);
+    expect(fixture.server.counts.transactions).toBe(1);
+    await atRest(fixture);
+    await peer.close();
+  });
+
   it('repeats a lost BYE also while the server stops', async () => {
     fixture = await startServer();
     const peer = await UdpPeer.open(fixture.udp);
