@@ -93,15 +93,21 @@ export class UtteranceCutter {
   /** Takes the next samples of the leg: `length` of them from `offset`. */
   push(samples: Int16Array, offset = 0, length = samples.length - offset): void {
     const frame = this.#frame;
+    const size = frame.length;
     const end = offset + length;
     for (let at = offset; at < end; ) {
-      const take = Math.min(end - at, frame.length - this.#filled);
+      if (this.#filled === 0 && end - at >= size) {
+        this.#take(samples.subarray(at, at + size));
+        at += size;
+        continue;
+      }
+      const take = Math.min(end - at, size - this.#filled);
       frame.set(samples.subarray(at, at + take), this.#filled);
       this.#filled += take;
       at += take;
-      if (this.#filled === frame.length) {
+      if (this.#filled === size) {
         this.#filled = 0;
-        this.#take(this.#isVoiced(frame));
+        this.#take(frame);
       }
     }
   }
@@ -115,8 +121,10 @@ export class UtteranceCutter {
     this.#window = 0;
   }
 
-  #take(voiced: boolean): void {
-    this.#kept.append(this.#frame);
+  /** Takes one whole frame; it is read at once and not kept. */
+  #take(frame: Int16Array): void {
+    const voiced = this.#isVoiced(frame);
+    this.#kept.append(frame);
     this.#window = ((this.#window << 1) | (voiced ? 1 : 0)) & ((1 << WINDOW_FRAMES) - 1);
     if (this.#speaking) this.#goOn(voiced);
     else this.#wait();

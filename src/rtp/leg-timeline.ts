@@ -170,19 +170,21 @@ export class LegTimeline {
     this.#newRun = true;
   }
 
-  /** Anchors what waits. To be called when the sockets are drained; `force` leaves nothing waiting. */
-  settle(wall: number, force = false): void {
-    if (this.#waiting === 0) return;
+  /**
+   * Anchors what waits. To be called when the sockets are drained; `force` leaves nothing waiting. Returns the number of packets that
+   * were dropped because they would lie too far ahead of the wall clock.
+   */
+  settle(wall: number, force = false): number {
+    if (this.#waiting === 0) return 0;
     const runs = this.#runs;
     const only = runs.length === 1 ? runs[0] : undefined;
     if (this.#anchored && only && this.#fitsOldClock(only)) {
       const end = this.#refPosition + timestampDistance(this.#refTimestamp, only.base) + only.high;
       const onOldClock = Math.abs(wall - this.#lag - end) <= SAME_CLOCK;
-      if (!onOldClock && !force && this.#waitingTicks < RESUME_TICKS) return;
+      if (!onOldClock && !force && this.#waitingTicks < RESUME_TICKS) return 0;
       if (onOldClock) {
         this.#release();
-        this.#replay(only);
-        return;
+        return this.#replay(only);
       }
     }
     const lag = Math.min(Math.max(this.#lag, 0), MAX_NEW_LAG);
@@ -191,14 +193,19 @@ export class LegTimeline {
     start = Math.max(start, this.#newestEnd, 0);
     this.#release();
     const ceiling = this.#raiseCeiling(wall);
+    let early = 0;
     for (const run of runs) {
-      if (start >= ceiling) return;
+      if (start >= ceiling) {
+        early += run.packets.length;
+        continue;
+      }
       this.#anchored = true;
       this.#refTimestamp = (run.base + run.low) >>> 0;
       this.#refPosition = start;
       start += run.high - run.low;
-      this.#replay(run);
+      early += this.#replay(run);
     }
+    return early;
   }
 
   /** One tick of the loop is over: commits what is old enough. `listening` is false for a leg on hold. */
@@ -262,8 +269,12 @@ export class LegTimeline {
     this.#idleTicks = 0;
   }
 
-  #replay(run: Run): void {
-    for (const { timestamp, table, payload } of run.packets) this.packet(timestamp, table, payload, 0, payload.length);
+  #replay(run: Run): number {
+    let early = 0;
+    for (const { timestamp, table, payload } of run.packets) {
+      if (this.packet(timestamp, table, payload, 0, payload.length) === 'early') early++;
+    }
+    return early;
   }
 
   #nearWall(end: number, tolerance: number): boolean {

@@ -48,6 +48,7 @@ export class MediaLoop {
   readonly #calls = new Map<number, OpenCall>();
   readonly #counters = new MediaCounters();
   readonly #flushTicks: number;
+  readonly #whenDrained: (() => void)[] = [];
   #seen = 0;
   #scheduled = false;
   #nextTick = 0;
@@ -83,12 +84,14 @@ export class MediaLoop {
       case 'open-leg':
         await this.#openLeg(this.#call(request.call), request);
         return;
-      case 'update-leg':
-        this.#leg(request.call, request.leg).recorded.update(request);
+      case 'update-leg': {
+        const { recorded } = this.#leg(request.call, request.leg);
+        await this.#onceDrained(() => recorded.update(request));
         return;
+      }
       case 'close-leg': {
         const leg = this.#leg(request.call, request.leg);
-        leg.recorded.close();
+        await this.#onceDrained(() => leg.recorded.close());
         await closeSources(leg);
         return;
       }
@@ -162,6 +165,19 @@ export class MediaLoop {
     return found;
   }
 
+  /** Acts when the sockets are drained: what was sent before a hold or the end of a stream is still heard. */
+  #onceDrained(act: () => void): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#whenDrained.push(() => {
+        try {
+          resolve(act());
+        } catch (error) {
+          reject(error);
+        }
+      });
+    });
+  }
+
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
@@ -172,6 +188,8 @@ export class MediaLoop {
   /** Runs in the check phase: libuv has just polled, so every socket was read, up to 32 packets each. */
   #turn(): void {
     const backlog = this.#takeBacklog() && ++this.#backlogTurns < MAX_BACKLOG_TURNS;
+    const acts = backlog ? [] : this.#whenDrained.splice(0);
+    for (const act of acts) act();
     if (!backlog) {
       this.#backlogTurns = 0;
       const now = sharedClock();
@@ -185,8 +203,8 @@ export class MediaLoop {
       this.#scheduled = false;
       return;
     }
-    // A message that came after the last poll has raised the counter: then there is no time to sleep.
-    if (!backlog && Atomics.load(this.#control, 0) === this.#seen) {
+    // A message that came after the last poll has raised the counter: then there is no time to sleep, nor while a reply waits to go out.
+    if (!backlog && acts.length === 0 && Atomics.load(this.#control, 0) === this.#seen) {
       Atomics.wait(this.#control, 0, this.#seen, Math.max(0, this.#nextTick - sharedClock()));
     }
     this.#seen = Atomics.load(this.#control, 0);

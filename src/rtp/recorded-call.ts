@@ -10,6 +10,8 @@ import { RecordedLeg } from './recorded-leg.js';
 
 /** A first packet within this time after the first leg opened is the beginning of the recording; without one, the opening is. */
 const FIRST_PACKET_MS = 500;
+/** What comes first may have been spoken this much before the first leg opened. More is a flood, not a beginning. */
+const MAX_BEFORE_MS = 1000;
 /** The call ends with its newest audio when that is this near to its end by the clock. */
 const SAME_END_MS = 300;
 /** A leg that joins later begins this much before the present: its first packets were spoken before they came. */
@@ -120,7 +122,7 @@ export class RecordedCall {
     const zero = this.#zero ?? endedAt;
     let newest = 0;
     for (const leg of this.#legs.values()) {
-      leg.timeline.settle(this.#wall(now), true);
+      leg.settle(this.#wall(now), true);
       this.#reportFirstPacket(leg);
       newest = Math.max(newest, leg.timeline.newestEnd);
     }
@@ -163,10 +165,11 @@ export class RecordedCall {
         this.#waitedOnce = true;
         return false;
       }
-      this.#zero = now - waiting / SAMPLES_PER_MS;
-      for (const { timeline } of this.#legs.values()) {
-        const own = timeline.waitingSamples;
-        if (waiting - own <= SAME_START_SAMPLES) timeline.settle(own);
+      const before = Math.min(waiting / SAMPLES_PER_MS, now - opened + MAX_BEFORE_MS);
+      this.#zero = now - before;
+      for (const leg of this.#legs.values()) {
+        const own = leg.timeline.waitingSamples;
+        if (Math.abs(before * SAMPLES_PER_MS - own) <= SAME_START_SAMPLES) leg.settle(own);
       }
     } else if (force || now - opened >= FIRST_PACKET_MS) this.#zero = opened;
     if (this.#zero === undefined) return false;

@@ -113,10 +113,15 @@ export class RecordedLeg {
     this.silence('end');
   }
 
+  /** Gives the packets that wait their place. @param force whether nothing may wait on */
+  settle(wall: number, force = false): void {
+    for (let early = this.timeline.settle(wall, force); early > 0; early--) this.#drop('early');
+  }
+
   tick(wall: number): void {
     this.#silentTicks++;
     this.#latch.tick();
-    this.timeline.settle(wall);
+    this.settle(wall);
     this.timeline.tick(wall, this.#active);
     this.#reportLost();
   }

@@ -4,6 +4,9 @@ import { SrsError } from '../core/errors.js';
 import type { MediaCallResult } from './media-plane.js';
 import type { RequestEnvelope, WireError, WorkerMessage, WorkerRequest, WorkerSettings } from './worker-protocol.js';
 
+/** Packets are garbage as soon as they are read: a larger nursery makes nothing faster, and takes 70 kB more per call. */
+const YOUNG_GENERATION_MB = 4;
+
 /** An error that a worker answered with; `systemCode` tells a port in use from the rest. */
 export class WorkerRefusal extends SrsError {
   readonly systemCode: string | undefined;
@@ -45,7 +48,11 @@ export class WorkerHandle {
   constructor(settings: Omit<WorkerSettings, 'control'>, events: WorkerHandleEvents) {
     this.#events = events;
     const workerData: WorkerSettings = { ...settings, control: this.#control };
-    this.#worker = new Worker(compiledEntry(import.meta.url, './media-worker.js'), { workerData, name: 'media' });
+    this.#worker = new Worker(compiledEntry(import.meta.url, './media-worker.js'), {
+      workerData,
+      name: 'media',
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
+    });
     this.#ready = new Promise((resolve, reject) => {
       this.#waiters.set(0, { resolve: () => resolve(), reject });
     });
