@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { RecordingMetadata } from '../../src/core/model.js';
 import { eventually } from '../helpers/eventually.js';
+import { portRange } from '../helpers/port-range.js';
 import { demoVoice, ffprobe, tone } from '../helpers/voices.js';
 import { DTMF, PCMA, readWav } from '../rtp/media-fixture.js';
 import { offer, RtpSender, type Studio, say, stream, studio, twoPeople } from './session-fixture.js';
@@ -22,6 +23,12 @@ const carolTakesOver: RecordingMetadata = {
   associations: [{ participantId: 'pc', send: ['ma'], receive: ['mb'] }],
   raw: '<recording><datamode>partial</datamode></recording>',
 };
+
+/** Room for so many legs. */
+function narrow(legs: number): { portMin: number; portMax: number } {
+  const portMin = portRange(2 * legs);
+  return { portMin, portMax: portMin + 2 * legs - 1 };
+}
 
 async function quirk(code: string): Promise<number> {
   const line = (await room.metrics.render()).split('\n').find((text) => text.includes(`quirk="${code}"`));
@@ -117,7 +124,7 @@ describe('a refused offer', () => {
     ['no port is free', 'SRS_PORTS_EXHAUSTED', [stream(0), stream(1), stream(2)]],
     ['no stream can be taken', 'SRS_SDP_NOT_ACCEPTABLE', [stream(0, { profile: 'RTP/SAVP' })]],
   ])('leaves nothing when %s', async (_why, code, streams) => {
-    room = await studio({ media: { portMin: 47_000, portMax: 47_003 } });
+    room = await studio({ media: narrow(2) });
     await expect(room.recorder.open(offer(streams))).rejects.toMatchObject({ code });
     expect(room.recordings()).toEqual([]);
     expect(room.events).toEqual([]);
@@ -126,7 +133,7 @@ describe('a refused offer', () => {
   });
 
   it('leaves a running session as it was: formats, holds and removals of the same offer too', async () => {
-    room = await studio({ media: { portMin: 47_000, portMax: 47_005 } });
+    room = await studio({ media: narrow(3) });
     const { session, answer } = await room.recorder.open(offer(pair, { metadata: twoPeople }));
     const before = session.currentAnswer;
     const bad = [
@@ -159,7 +166,7 @@ describe('a refused offer', () => {
   });
 
   it('does not hold the number of a leg: the next offer that fits is taken', async () => {
-    room = await studio({ media: { portMin: 47_000, portMax: 47_005 } });
+    room = await studio({ media: narrow(3) });
     const { session } = await room.recorder.open(offer(pair));
     await expect(session.apply(offer([...pair, stream(2), stream(3)]))).rejects.toMatchObject({
       code: 'SRS_PORTS_EXHAUSTED',
