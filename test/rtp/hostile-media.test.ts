@@ -90,7 +90,8 @@ describe.concurrent('a leg that is attacked', () => {
       const heard = decodeG711('PCMU', speech.subarray(dropped * 160));
       const samples = wav();
       const start = find(samples, heard);
-      expect(start).toBeGreaterThan(4000);
+      // The stranger's half second stays; a sender that was held up itself follows it at once.
+      expect(start).toBeGreaterThanOrEqual(4000);
       expect(mismatches(samples, heard, start)).toBe(0);
     }));
 
