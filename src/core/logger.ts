@@ -16,6 +16,9 @@ export interface LoggerOptions {
 
 const REDACTED = ['text', 'transcription', 'aor', 'name', 'password', 'secret', 'token', 'authorization', 'url'];
 
+/** Of log lines that a slow reader has not taken yet. */
+const MAX_WAITING_BYTES = 4 * 1024 * 1024;
+
 export function createLogger(options: LoggerOptions): Logger {
   const destination = options.fileDescriptor ?? 1;
   const redact = { paths: REDACTED.flatMap((key) => [key, `*.${key}`, `*.*.${key}`]), censor: '[redacted]' };
@@ -26,7 +29,11 @@ export function createLogger(options: LoggerOptions): Logger {
     });
     return pino({ level: options.level, redact }, transport);
   }
-  return pino({ level: options.level, redact }, pino.destination({ dest: destination, sync: true }));
+  // Whoever reads the log may stop reading: lines wait for it up to a limit and are dropped beyond, a call never waits.
+  return pino(
+    { level: options.level, redact },
+    pino.destination({ dest: destination, sync: false, maxLength: MAX_WAITING_BYTES }),
+  );
 }
 
 /** A logger that says nothing, for tests and pure tools. */
