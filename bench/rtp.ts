@@ -94,7 +94,7 @@ async function mediaPlane(firstPort: number, calls: number, seconds: number, utt
       mkdirSync(path);
       const call = await plane.openCall(
         { sessionId: String(number), directory: path, utterances },
-        { utterance: () => {}, writeFailed: (message) => process.stderr.write(`${message}\n`) },
+        { utterance: () => {}, writeFailed: complain, lost: complain },
       );
       for (const leg of [1, 2]) await call.openLeg({ leg, formats: [PCMU], active: true });
       open.push(call);
@@ -112,6 +112,10 @@ async function mediaPlane(firstPort: number, calls: number, seconds: number, utt
 }
 
 /** CPU of the whole process per RTP packet, against a bare receiver in the same run. The load runs in a process of its own. */
+const complain = (message: string): void => {
+  process.stderr.write(`${message}\n`);
+};
+
 export async function benchRtp({ calls = 200, seconds = 10, firstPort = 21_000 } = {}): Promise<BenchResult[]> {
   const perPacket = ({ cpuMicroseconds, packets }: Measured): number => cpuMicroseconds / Math.max(1, packets);
   await bareReceiver(firstPort, calls * 2, 1);

@@ -61,6 +61,8 @@ export interface MediaCallEvents {
   firstPacket?(leg: number, atMs: number): void;
   /** A write failed; recording goes on in memory as long as it can. */
   writeFailed(message: string): void;
+  /** The worker of this call died: nothing more will be recorded, what is on disk stays. `finish` still resolves. */
+  lost(message: string): void;
 }
 
 /** Speech cut out of one leg. */

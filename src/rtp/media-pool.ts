@@ -184,7 +184,7 @@ export class MediaThreads implements MediaPlane {
     this.#options.logger.error({ err: error, calls: calls.length }, 'a media worker died');
     for (const call of calls) {
       this.#options.metrics.recordingErrors.inc();
-      this.#tell(() => call.events.writeFailed('The media worker of this call ended.'));
+      this.#tell(() => call.events.lost('The media worker of this call ended.'));
     }
     if (this.#stopping) return;
     const delay = sleep(Math.max(0, RESTART_MS - livedMs), undefined, { signal: this.#halt.signal });

@@ -39,6 +39,7 @@ export class Heard implements MediaCallEvents {
   readonly utterances: CutUtterance[] = [];
   readonly firstPackets: { leg: number; atMs: number }[] = [];
   readonly failures: string[] = [];
+  readonly losses: string[] = [];
 
   utterance(utterance: CutUtterance): void {
     this.utterances.push(utterance);
@@ -50,6 +51,10 @@ export class Heard implements MediaCallEvents {
 
   writeFailed(message: string): void {
     this.failures.push(message);
+  }
+
+  lost(message: string): void {
+    this.losses.push(message);
   }
 }
 

@@ -46,7 +46,7 @@ describe('media workers', () => {
       for (const sender of senders) await sender.send(list[i] ?? new Uint8Array());
       if (i === 110) await doomed?.kill();
     });
-    expect(lost.heard.failures).toEqual(['The media worker of this call ended.']);
+    expect(lost.heard.losses).toEqual(['The media worker of this call ended.']);
     await expect(lost.call.openLeg({ ...LEG, leg: 2 })).rejects.toMatchObject({ code: 'SRS_MEDIA_WORKER' });
     const [ended, whole] = await Promise.all([lost.call.finish(), kept.call.finish()]);
     // 2.2 s were sent before the end: at least the flush of the first second is there, and its header is true.
