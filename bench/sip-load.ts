@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 
 /**
@@ -39,6 +40,9 @@ interface Call {
   to: string;
 }
 
+/** Two runs against one server must not look like retransmissions of each other. */
+const RUN = randomBytes(4).toString('hex');
+const callIdOf = (id: number): string => `bench-${RUN}-${id}@127.0.0.1`;
 const calls = new Map<string, Call>();
 let next = 0;
 let completed = 0;
@@ -55,11 +59,11 @@ function request(
   const local = socket.address();
   const lines = [
     `${method} sip:srs@127.0.0.1:${port} SIP/2.0`,
-    `Via: SIP/2.0/UDP 127.0.0.1:${local.port};branch=z9hG4bK-${call.id}-${method}`,
+    `Via: SIP/2.0/UDP 127.0.0.1:${local.port};branch=z9hG4bK-${RUN}-${call.id}-${method}`,
     'Max-Forwards: 70',
-    `From: <sip:src@127.0.0.1:${local.port}>;tag=f${call.id}`,
+    `From: <sip:src@127.0.0.1:${local.port}>;tag=${RUN}-${call.id}`,
     `To: ${call.to}`,
-    `Call-ID: bench-${call.id}@127.0.0.1`,
+    `Call-ID: ${callIdOf(call.id)}`,
     `CSeq: ${cseq} ${method === 'ACK' ? 'ACK' : method}`,
     ...extra,
     `Content-Length: ${Buffer.byteLength(content)}`,
@@ -78,7 +82,7 @@ function start(): void {
   if (stopping) return;
   const id = ++next;
   const call: Call = { id, sent: Buffer.alloc(0), timer: setInterval(() => {}, 1000), to: '<sip:srs@127.0.0.1>' };
-  calls.set(`bench-${id}@127.0.0.1`, call);
+  calls.set(callIdOf(id), call);
   const local = socket.address();
   const extra = [
     `Contact: <sip:src@127.0.0.1:${local.port}>;+sip.src`,
