@@ -1,4 +1,6 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { errorsPage, metricsPage } from './helpers/reference-pages.js';
 
@@ -15,5 +17,18 @@ describe('reference pages', () => {
 
   it('lists every metric as it is', async () => {
     check('docs/reference/metrics.md', await metricsPage());
+  });
+});
+
+describe('links between pages', () => {
+  it('lead to files that exist', () => {
+    const pages = execFileSync('git', ['ls-files', '*.md'], { encoding: 'utf8' }).trim().split('\n');
+    const broken = pages.flatMap((page) =>
+      [...readFileSync(page, 'utf8').matchAll(/\]\((?!https?:|mailto:|#)([^)#\s]+)/g)]
+        .map((match) => match[1] ?? '')
+        .filter((link) => !existsSync(join(dirname(page), link)))
+        .map((link) => `${page} -> ${link}`),
+    );
+    expect(broken).toEqual([]);
   });
 });

@@ -234,7 +234,7 @@ export class RecordingSession implements RecordingSessionPort {
         this.#log.error({ error: message }, 'recording lost its media, ending the session');
         this.#warnings.tell([{ code: 'recording_write_failed', detail: 'media lost' }]);
         // A session that records nothing any more must not look alive: with a BYE the SRC can begin anew or fail over.
-        this.onEndRequested?.('failed');
+        this.requestEnd('failed');
       },
     };
   }
