@@ -5,8 +5,7 @@
 // FOLDER holds refs.json, { "<file>.wav": { "text": "..." } }, as held_out.py and check_demo.py write it. Sound is prepared
 // and the engine is asked as src/stt/whisper/native-child.ts does it, in one process; stderr is whisper.cpp's own chatter.
 //
-//   --tail-ms N   so much silence behind every file
-//   --whole       encode the whole window of 30 s, not only the utterance
+// --whole encodes the whole window of 30 s, not only the utterance.
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -46,11 +45,8 @@ function wordErrors(reference, heard) {
 
 const wordsOf = (text) => text.trim().split(/\s+/).filter(Boolean);
 
-async function hear(model, path, { tailMs, whole }) {
-  const wav = readWav(await readFile(path));
-  const samples = new Int16Array(wav.samples.length + Math.round((tailMs * wav.sampleRate) / 1000));
-  samples.set(wav.samples);
-  const { pcm, durationMs } = nativeAudio({ ...wav, samples });
+async function hear(model, path, whole) {
+  const { pcm, durationMs } = nativeAudio(readWav(await readFile(path)));
   const task = await TranscribeTask.run(model, pcm, {
     ...PARAMS,
     ...(whole ? {} : { audio_ctx: audioContext(durationMs) }),
@@ -67,7 +63,6 @@ async function main() {
     options: {
       model: { type: 'string', default: 'models/ggml-micro-telephony.bin' },
       show: { type: 'string', default: '0' },
-      'tail-ms': { type: 'string', default: '0' },
       whole: { type: 'boolean', default: false },
     },
   });
@@ -77,7 +72,7 @@ async function main() {
   const model = await WhisperModel.load(values.model, false);
   const total = { errors: 0, words: 0, exact: 0, utterances: 0 };
   for (const [name, { text }] of Object.entries(references)) {
-    const heard = await hear(model, join(folder, name), { tailMs: Number(values['tail-ms']), whole: values.whole });
+    const heard = await hear(model, join(folder, name), values.whole);
     const said = wordsOf(text);
     const errors = wordErrors(said, heard);
     total.errors += errors;
