@@ -49,7 +49,11 @@ export async function run(invocation: Invocation): Promise<number> {
     const heard = hear(watcher, (line) => (invocation.json ? terminal.note(line) : terminal.print(line)));
     const call = await placeRecordingCall({
       target: { host: sip.host, port: sip.port, transport: 'udp', user: 'srs' },
-      legs: script.speakers.map(({ label, name, aor, file }) => ({ label, participant: { name, aor }, audio: file })),
+      legs: script.speakers.map(({ label, name, aor, role, file }) => ({
+        label,
+        participant: { name, aor, role },
+        audio: file,
+      })),
       signal,
     });
     setTimeout(() => watcher.close(), LAST_WORDS_MS).unref();

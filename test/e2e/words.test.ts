@@ -18,8 +18,8 @@ interface Message {
 
 /** Four turns of the demo: long enough for two people to say something each. */
 const UNTIL_MS = 10_200;
-const ANNA = { name: 'Anna Berg', aor: 'sip:+15550100@example.com' };
-const TOM = { name: 'Tom Reed', aor: 'sip:agent7@example.com' };
+const ANNA = { name: 'Anna Berg', aor: 'sip:+15550100@example.com', role: 'caller' };
+const TOM = { name: 'Tom Reed', aor: 'sip:agent7@example.com', role: 'agent' };
 
 describe('a call becomes named, timed words', () => {
   let broker: RabbitMq;
@@ -112,6 +112,7 @@ describe('a call becomes named, timed words', () => {
         model: 'micro-telephony',
         call_uuid: `${m.call_id}_${m.stream_label}`,
         participant_aor: m.stream_label === '1' ? ANNA.aor : TOM.aor,
+        participant_role: m.stream_label === '1' ? 'caller' : 'agent',
       });
       const [start, end] = [Number(m.start_ms), Number(m.end_ms)];
       expect(start).toBeGreaterThanOrEqual(0);
