@@ -1,7 +1,6 @@
 import type { Config } from '../config/config.js';
 import { systemClock } from './core/clock.js';
 import { SrsError } from './core/errors.js';
-import { localAddressTowards } from './core/local-address.js';
 import type { Logger } from './core/logger.js';
 import { Metrics } from './core/metrics.js';
 import { packageVersion } from './core/package-version.js';
@@ -81,7 +80,7 @@ export class App {
         cutsUtterances: this.#speech.enabled,
         submit: (job) => this.#speech.submit(job),
         publish: (draft) => this.bus.publish(draft),
-        mediaAddress: (source) => this.#mediaAddress(source),
+        mediaAddress: (localAddress) => this.#mediaAddress(localAddress),
         ...(config.whisper.language === undefined ? {} : { language: config.whisper.language }),
       },
     });
@@ -223,11 +222,11 @@ export class App {
     });
   }
 
-  #mediaAddress(source: string): string {
+  /** A configured address goes first; else the one that the SRC itself reached, which the system's routing found. */
+  #mediaAddress(localAddress: string | undefined): string {
     const { externalAddress, bindAddress } = this.#config.rtp;
-    if (externalAddress) return externalAddress;
-    if (bindAddress !== '0.0.0.0' && bindAddress !== '::') return bindAddress;
-    return localAddressTowards(source.replace(/:\d+$/, '').replace(/^\[|\]$/g, ''));
+    const anywhere = bindAddress === '0.0.0.0' || bindAddress === '::';
+    return externalAddress ?? (anywhere ? (localAddress ?? '127.0.0.1') : bindAddress);
   }
 }
 

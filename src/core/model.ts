@@ -138,7 +138,6 @@ export const WARNING_CODES = [
   'participant_unknown',
   'multipart_unterminated',
   'sdp_line_ignored',
-  'session_timer_unsupported',
   'not_siprec',
   'no_rtp',
   'recording_write_failed',
@@ -166,6 +165,8 @@ export interface RsOffer {
   readonly userAgent?: string;
   /** `address:port` the request came from. */
   readonly source: string;
+  /** Our address as the SRC reaches us. Told with the first offer of a dialog and true for all of it. */
+  readonly localAddress?: string;
 }
 
 /** Why a recording session ended. */

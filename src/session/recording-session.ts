@@ -28,6 +28,7 @@ type SessionState = 'negotiating' | 'recording' | 'paused' | 'draining' | 'ended
 export class RecordingSession implements RecordingSessionPort {
   readonly id: string;
   readonly callId: string;
+  readonly #localAddress: string | undefined;
   readonly #services: SessionServices;
   readonly #record: SessionRecord;
   readonly #log: Logger;
@@ -48,6 +49,7 @@ export class RecordingSession implements RecordingSessionPort {
   constructor(id: string, offer: RsOffer, record: SessionRecord, services: SessionServices) {
     this.id = id;
     this.callId = offer.callId;
+    this.#localAddress = offer.localAddress;
     this.#record = record;
     this.#services = services;
     this.#log = services.logger.child({ callId: offer.callId, sessionId: id });
@@ -60,6 +62,7 @@ export class RecordingSession implements RecordingSessionPort {
       ...(services.language === undefined ? {} : { language: services.language }),
       submit: (job) => services.submit(job),
       publish: (draft) => this.#publish(draft),
+      dropped: () => this.#warnings.tell([{ code: 'utterances_dropped' }]),
       describe: (leg, at) => this.#legs.describe(leg, at),
       clock: services.clock,
       metrics: services.metrics,
@@ -187,7 +190,7 @@ export class RecordingSession implements RecordingSessionPort {
   async #applyNow(offer: RsOffer, media: MediaCall): Promise<'recording' | 'paused'> {
     if (offer.media) {
       const decisions = decideOffer(offer.media);
-      const address = this.#services.mediaAddress(offer.source);
+      const address = this.#services.mediaAddress(this.#localAddress);
       const streams = await negotiate(media, this.#legs, decisions);
       this.#streams = offer.media.streams;
       this.#answer = { streams, address, timing: offer.media.timing };

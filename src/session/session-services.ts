@@ -15,7 +15,7 @@ export interface SessionServices {
   /** Gives the event its id and its place, and hands it to every listener. Never throws, never waits. */
   readonly publish: (draft: CallEventDraft) => CallEvent;
   /** Our address towards a peer, for `c=` and `o=`. */
-  readonly mediaAddress: (source: string) => string;
+  readonly mediaAddress: (localAddress: string | undefined) => string;
   /** BCP 47 of the calls, when the operator says so. */
   readonly language?: string;
   readonly clock: Clock;

@@ -1,4 +1,5 @@
 import type { Clock } from '../core/clock.js';
+import { SrsError } from '../core/errors.js';
 import type { Logger } from '../core/logger.js';
 import type { Metrics } from '../core/metrics.js';
 import type { CallEventDraft, LegDescription } from '../core/model.js';
@@ -12,6 +13,8 @@ export interface UtteranceFlowOptions {
   readonly language?: string;
   readonly submit: (job: SttJob) => Promise<SttOutcome>;
   readonly publish: (draft: CallEventDraft) => void;
+  /** An utterance found no place in the queue: its audio is recorded, its words are not to come. */
+  readonly dropped: () => void;
   /** The leg, and who spoke on it at a time (epoch ms). */
   readonly describe: (leg: number, at: number) => LegDescription;
   readonly clock: Clock;
@@ -61,6 +64,12 @@ export class UtteranceFlow {
     // From here on nothing holds the samples: they leave memory as soon as they are on disk.
     const work = outcome
       .then((result) => this.#release.complete(ticket, this.#draft(place, result)))
+      // A fault here is one utterance's: it must neither end the process nor hold the words behind it.
+      .catch((error: unknown) => {
+        this.#options.logger.error({ err: error, utterance: place.utteranceId }, 'utterance result lost');
+        const failure = new SrsError('SRS_INTERNAL', 'the result of an utterance was lost', { cause: error });
+        this.#release.complete(ticket, this.#draft(place, { ok: false, error: failure, vendor: 'none' }));
+      })
       .finally(() => this.#running.delete(work));
     this.#running.add(work);
   }
@@ -77,7 +86,11 @@ export class UtteranceFlow {
     // must not change it, and a name that comes in between may still be said.
     const leg = describe(place.leg, endedAt - (endMs - startMs) / 2);
     const base = { callId, sessionId, utteranceId, leg, startMs, endMs, vendor: outcome.vendor };
-    if (!outcome.ok) return () => ({ ...base, type: 'transcript.failed', code: outcome.error.code });
+    if (!outcome.ok) {
+      const { code } = outcome.error;
+      if (code === 'SRS_STT_SPOOL') this.#options.dropped();
+      return () => ({ ...base, type: 'transcript.failed', code });
+    }
     const { text, words, language } = outcome.result;
     const onCallClock = (ms: number): number => Math.min(endMs, Math.round(startMs + ms));
     return () => ({

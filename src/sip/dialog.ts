@@ -37,6 +37,7 @@ export class Dialog implements SipDialogControl {
   readonly #unanswered = new Map<ServerTransaction, IncomingRequest>();
   #handlers: SipDialogHandlers = QUIET;
   #state: 'early' | 'confirmed' | 'ending' | 'over' = 'early';
+  readonly localHost: string;
   #remoteCSeq: number;
   #refreshing = false;
   #bye: Promise<void> | undefined;
@@ -48,6 +49,7 @@ export class Dialog implements SipDialogControl {
     this.#core = core;
     this.#callId = invite.callId;
     this.#log = core.options.logger;
+    this.localHost = localHost;
     this.#sender = new DialogSender(core, invite, localTag, localHost);
     this.#remoteCSeq = invite.cseq.number;
     this.key = dialogKey(invite.callId, localTag, invite.fromTag);

@@ -67,6 +67,8 @@ export interface SipDialogHandlers {
 }
 
 export interface SipDialogControl {
+  /** Our address as this peer reaches us, by the system's own routing: what Contact names and SDP should. */
+  readonly localHost: string;
   /** Aborts when the INVITE is cancelled before its final response. */
   readonly cancelled: AbortSignal;
   /** Sends BYE; resolves when it was answered or timed out. */

@@ -42,7 +42,8 @@ async function invite(
     metrics.calls.inc({ outcome: 'rejected' });
     return refused(request, error, logger);
   }
-  const { offer, conforming } = first;
+  const { conforming } = first;
+  const offer: RsOffer = { ...first.offer, localAddress: dialog.localHost };
   if (options.strict && !conforming) {
     metrics.calls.inc({ outcome: 'rejected' });
     logger.warn({ callId: request.callId, source: offer.source }, 'INVITE refused: not SIPREC by the letter');

@@ -156,7 +156,9 @@ export class CallRecordWriter {
   close(): Promise<void> {
     if (!this.#closing) {
       this.#last = true;
+      // A background write that is in flight may fail for a passing reason; the last state gets a write of its own.
       this.#closing = this.flush()
+        .catch(() => this.flush())
         .catch(() => {})
         .finally(() => this.#cancelTimer());
     }

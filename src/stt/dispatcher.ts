@@ -110,6 +110,8 @@ export class SttDispatcher {
       .catch((thrown: unknown): SttOutcome => {
         // The border: whatever was thrown below is an outcome above.
         const error = SrsError.from(thrown);
+        // Refused before any attempt, which would have counted it.
+        if (error.code === 'SRS_STT_SPOOL') this.#options.metrics.sttErrors.inc({ vendor });
         this.#options.logger.warn({ ...facts, code: error.code, ...error.facts }, 'transcription failed');
         return { ok: false, error, vendor };
       });

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Metrics } from '../../src/core/metrics.js';
+import { WARNING_CODES } from '../../src/core/model.js';
 
 const CONTRACT = [
   'siprec_whisper_cli_duration_seconds',
@@ -71,5 +72,12 @@ describe('metrics', () => {
     expect(text).toContain('siprec_whisper_cli_duration_seconds_sum{model="base",status="success"} 1.5');
     expect(text).toContain('le="0.05",model="base"');
     expect(text).toContain('le="2048",model="base"');
+  });
+});
+
+describe('warnings', () => {
+  it('are each told somewhere in the program', () => {
+    const text = sourceText('src').replace(/export const WARNING_CODES[^;]*;/, '');
+    expect(WARNING_CODES.filter((code) => !text.includes(`'${code}'`))).toEqual([]);
   });
 });

@@ -83,6 +83,7 @@ export function openDoor(options: { strict?: boolean } = {}): OpenDoor {
   const byes: (string | undefined)[] = [];
   const cancelled = new AbortController();
   const dialog = {
+    localHost: '192.0.2.1',
     cancelled: cancelled.signal,
     bye: async (reason?: string) => {
       byes.push(reason);

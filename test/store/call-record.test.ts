@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -36,6 +36,14 @@ describe('the call record', () => {
     await writer.flush();
     expect(onDisk()).toEqual(initial);
     await writer.close();
+  });
+
+  it('writes its last state although the write in flight at its close fails for a passing reason', async () => {
+    rmSync(folder, { recursive: true });
+    const writer = new CallRecordWriter(folder, initial, { onError: () => mkdirSync(folder, { recursive: true }) });
+    writer.update({ state: 'ended' });
+    await writer.close();
+    expect(onDisk().state).toBe('ended');
   });
 
   it('follows its changes without being asked', async () => {
