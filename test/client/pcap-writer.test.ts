@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { type CapturedPacket, writePcap } from '../../src/client/pcap-writer.js';
 import { RtpStream } from '../../src/client/rtp-stream.js';
+import { type CapturedPacket, writePcap } from '../helpers/pcap-writer.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'sipscribe-pcap-'));
 afterAll(() => rmSync(folder, { recursive: true }));
