@@ -1,4 +1,4 @@
-import { startedVendors } from './config.js';
+import { CALLS_PER_WORKER, startedVendors } from './config.js';
 import { nearestName } from './nearest-name.js';
 import { VARIABLE_NAMES, type Values, type VariableName, variable } from './schema.js';
 
@@ -104,6 +104,12 @@ export function remarks(values: Values): string[] {
   const pairs = Math.floor((values.RTP_PORT_MAX - values.RTP_PORT_MIN + 1) / 2);
   if (pairs < values.MAX_CONCURRENT_CALLS * 2) {
     notes.push(`RTP ports are enough for ${Math.floor(pairs / 2)} calls of two legs, fewer than MAX_CONCURRENT_CALLS`);
+  }
+  const places = values.MEDIA_WORKERS * CALLS_PER_WORKER;
+  if (places > 0 && places < values.MAX_CONCURRENT_CALLS) {
+    notes.push(
+      `MEDIA_WORKERS=${values.MEDIA_WORKERS} carries ${places} calls, fewer than MAX_CONCURRENT_CALLS; those above get 503`,
+    );
   }
   if (startedVendors(values).length === 0)
     notes.push('no speech-to-text vendor is started: calls are recorded without words');

@@ -127,7 +127,7 @@ export interface AmqpConfig {
 }
 
 /** A media worker carries so many calls at most (see the media figures in the bench). */
-const CALLS_PER_WORKER = 450;
+export const CALLS_PER_WORKER = 450;
 
 /** Sorts values into groups and works out what depends on other values. The values have passed their checks. */
 export function groupValues(values: Values): Omit<Config, 'entries' | 'notes'> {

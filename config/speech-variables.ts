@@ -31,12 +31,16 @@ const language: Format<string> = {
 /** Speech to text. */
 export const SPEECH_VARIABLES = {
   SUPPORTED_VENDORS: given(list, 'whisper', 'Vendors to start, separated by commas.', { aliases: ['STT_VENDORS'] }),
-  STT_DEFAULT_VENDOR: optional(text, 'Vendor of a call that no rule sends elsewhere.', {
+  STT_DEFAULT_VENDOR: optional(text, 'Vendor of every call.', {
     aliases: ['DEFAULT_SPEECH_VENDOR'],
     fallbackDoc: 'the first of SUPPORTED_VENDORS',
   }),
-  STT_FALLBACK_VENDORS: optional(list, 'Vendors tried in order when a job fails with a retryable error.'),
-  LANGUAGE_ROUTING: optional(languageRouting, 'Vendor by language, as en-US:whisper,es-ES:whisper.'),
+  STT_FALLBACK_VENDORS: optional(list, 'Vendors tried in order when a job fails with a retryable error.', {
+    later: { refuse: 'never' },
+  }),
+  LANGUAGE_ROUTING: optional(languageRouting, 'Vendor by language, as en-US:whisper,es-ES:whisper.', {
+    later: { refuse: 'never' },
+  }),
   STT_UTTERANCE_END_SILENCE: given(duration('100ms', '10s'), '600ms', 'Silence that ends an utterance.'),
   STT_UTTERANCE_MAX: given(duration('2s', '30s'), '25s', 'An utterance is cut at this length at the latest.'),
   STT_UTTERANCE_MIN: given(duration('0s', '2s'), '100ms', 'Voice shorter than this is a click and makes no utterance.'),
@@ -57,7 +61,9 @@ export const SPEECH_VARIABLES = {
   WHISPER_MODELS_DIR: optional(text, 'native: where models lie; cli: passed on as --model_dir.', {
     fallbackDoc: 'models in DATA_DIR; for cli its own place',
   }),
-  WHISPER_MODELS_URL: optional(url('https', 'http'), 'Base URL that `sipscribe models download` takes models from.'),
+  WHISPER_MODELS_URL: optional(url('https', 'http'), 'Base URL that `sipscribe models download` takes models from.', {
+    secret: 'url',
+  }),
   WHISPER_LANGUAGE: optional(language, 'Language of the speech; not set or auto = detect.'),
   WHISPER_TASK: given(oneOf('transcribe', 'translate'), 'transcribe', 'translate gives English.'),
   WHISPER_TRANSLATE: given(boolean, 'false', 'true is the same as WHISPER_TASK=translate and wins over it.'),

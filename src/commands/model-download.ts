@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { maskUrl } from '../../config/masking.js';
 import { SrsError } from '../core/errors.js';
 
 export interface ModelDownload {
@@ -56,7 +57,7 @@ export async function downloadModel(download: ModelDownload): Promise<{ bytes: n
 class CutConnection extends Error {}
 
 function failed(download: ModelDownload, why: string, cause?: unknown): SrsError {
-  return new SrsError('SRS_DOWNLOAD', `download of ${download.url} failed: ${why}`, { cause });
+  return new SrsError('SRS_DOWNLOAD', `download of ${maskUrl(download.url)} failed: ${why}`, { cause });
 }
 
 /** The first word of `<url>.sha256`, as sha256sum writes it. Absent file = no checksum. */
@@ -71,7 +72,7 @@ async function fetchChecksum(download: ModelDownload): Promise<string | undefine
       return undefined;
     }
     const word = (await response.text()).slice(0, CHECKSUM_BYTES).trim().split(/\s+/)[0] ?? '';
-    if (!/^[0-9a-f]{64}$/i.test(word)) throw failed(download, `${url} holds no SHA-256 checksum`);
+    if (!/^[0-9a-f]{64}$/i.test(word)) throw failed(download, `${maskUrl(url)} holds no SHA-256 checksum`);
     return word;
   } catch (error) {
     if (error instanceof SrsError) throw error;

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config } from '../../config/config.js';
+import { maskUrl } from '../../config/masking.js';
 import { EXIT, type Invocation, UsageError } from './invocation.js';
 import { type CatalogModel, listModels, modelFileName } from './model-catalog.js';
 import { downloadModel } from './model-download.js';
@@ -57,7 +58,7 @@ async function download(invocation: Invocation, config: Config, name: string): P
     return EXIT.ok;
   }
   const url = `${baseUrl(config)}/${modelFileName(name)}`;
-  terminal.note(`downloading ${url}`);
+  terminal.note(`downloading ${maskUrl(url)}`);
   const { bytes, verified } = await downloadModel({
     url,
     path,
