@@ -69,6 +69,8 @@ export class AmqpConnection {
   #model: ChannelModel | undefined;
   #lifeline: AbortController | undefined;
   #failures = 0;
+  /** Monotonic ms of the moment the present connection came up. */
+  #upSince: number | undefined;
   #lastError: string | undefined;
   #foreignReported = false;
 
@@ -137,14 +139,16 @@ export class AmqpConnection {
   async #run(): Promise<void> {
     const { metrics, logger } = this.#options;
     while (!this.#stop.signal.aborted) {
-      const started = performance.now();
+      this.#upSince = undefined;
       try {
         await this.#connectOnce();
       } catch (error) {
         this.#lastError = reasonOf(error);
       }
       if (this.#stop.signal.aborted) break;
-      this.#failures = performance.now() - started > STEADY_MS ? 1 : this.#failures + 1;
+      // Measured from the connection, not from the attempt: one that times out slowly is no steady one.
+      const steady = this.#upSince !== undefined && performance.now() - this.#upSince > STEADY_MS;
+      this.#failures = steady ? 1 : this.#failures + 1;
       const delayMs = this.#delay();
       logger.warn({ reason: this.#lastError, failures: this.#failures, delayMs }, 'AMQP broker is away');
       await this.#sleep(delayMs);
@@ -186,6 +190,7 @@ export class AmqpConnection {
   }
 
   #takeUp(model: ChannelModel, channel: ConfirmChannel): void {
+    this.#upSince = performance.now();
     if (this.#stop.signal.aborted) throw new Error('closed');
     channel.on('return', (message) => {
       const id: unknown = message.properties.messageId;

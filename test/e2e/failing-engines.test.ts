@@ -1,7 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { placeRecordingCall } from '../../src/client/recording-client.js';
 import { eventually } from '../helpers/eventually.js';
 import { findSent } from '../helpers/recording-check.js';
@@ -29,8 +29,9 @@ describe('a whisper program that fails costs words, never the recording', () => 
     await server?.stop();
     server = undefined;
     delete process.env.PID_FILE;
-    rmSync(folder, { recursive: true, force: true });
   });
+
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
   async function callWith(script: string, env: Record<string, string> = {}) {
     const started = await startTestServer({
@@ -53,7 +54,7 @@ describe('a whisper program that fails costs words, never the recording', () => 
   }
 
   it('kills a program that hangs, with the grandchild that it left, and counts the timeout', async () => {
-    process.env.PID_FILE = join(mkdtempSync(join(tmpdir(), 'sipscribe-pids-')), 'pids');
+    process.env.PID_FILE = join(folder, 'pids');
     const { server, failures } = await callWith('hangs.sh', { WHISPER_TIMEOUT: '1s' });
     expect(failures).toEqual(['SRS_STT_TIMEOUT']);
     expect(await server.metric('siprec_whisper_timeouts_total', { model: 'small' })).toBe(1);

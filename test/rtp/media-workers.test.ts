@@ -1,5 +1,6 @@
 import { createSocket } from 'node:dgram';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { decodeG711 } from '../../src/audio/g711.js';
 import type { MediaCall } from '../../src/rtp/media-plane.js';
@@ -143,14 +144,16 @@ describe('media workers', () => {
     await call.openLeg(LEG);
     await call.finish();
     const worker = media.workers[0];
-    const before = process.cpuUsage();
-    await new Promise((resolve) => {
-      setTimeout(resolve, 500);
-    });
-    const { user, system } = process.cpuUsage(before);
+    // A loop that spins would burn all of a window; what the test process itself does may spoil some windows, not all.
+    const shares: number[] = [];
+    for (let n = 0; n < 5; n++) {
+      const [before, began] = [process.cpuUsage(), performance.now()];
+      await sleep(300);
+      const { user, system } = process.cpuUsage(before);
+      shares.push((user + system) / 1000 / (performance.now() - began));
+    }
     expect(worker?.alive).toBe(true);
-    // A loop that spins would burn 500 ms.
-    expect((user + system) / 1000).toBeLessThan(250);
+    expect(Math.min(...shares)).toBeLessThan(0.5);
   });
 
   it('stop with calls open: the files are finished and the callers get their results', async () => {
