@@ -60,13 +60,28 @@ function failed(download: ModelDownload, why: string, cause?: unknown): SrsError
   return new SrsError('SRS_DOWNLOAD', `download of ${maskUrl(download.url)} failed: ${why}`, { cause });
 }
 
+/** `fetch` takes no URL with credentials, and shows them in its error: they go into a header (RFC 7617), which it drops when led elsewhere. */
+function request(
+  text: string,
+  options: { signal: AbortSignal; headers?: Readonly<Record<string, string>> },
+): Promise<Response> {
+  const url = new URL(text);
+  const { username, password } = url;
+  if (username === '' && password === '') return fetch(url, options);
+  const pair = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  url.username = '';
+  url.password = '';
+  const authorization = `Basic ${Buffer.from(pair).toString('base64')}`;
+  return fetch(url, { ...options, headers: { ...options.headers, Authorization: authorization } });
+}
+
 /** The first word of `<url>.sha256`, as sha256sum writes it. Absent file = no checksum. */
 async function fetchChecksum(download: ModelDownload): Promise<string | undefined> {
   const url = `${download.url}.sha256`;
   const limit = AbortSignal.timeout(download.idleMs ?? DEFAULTS.idleMs);
   const signal = download.signal === undefined ? limit : AbortSignal.any([download.signal, limit]);
   try {
-    const response = await fetch(url, { signal });
+    const response = await request(url, { signal });
     if (!response.ok) {
       await response.body?.cancel();
       return undefined;
@@ -84,7 +99,7 @@ async function fetchInto(part: string, download: ModelDownload, mayResume: boole
   const have = mayResume ? await sizeOf(part) : 0;
   const idle = new IdleLimit(download.idleMs ?? DEFAULTS.idleMs, download.signal);
   try {
-    const response = await fetch(download.url, {
+    const response = await request(download.url, {
       signal: idle.signal,
       headers: have > 0 ? { Range: `bytes=${have}-` } : {},
     });

@@ -14,14 +14,15 @@ const SHA256 = createHash('sha256').update(MODEL).digest('hex');
 let folder = '';
 let server: Server;
 let base = '';
-let requests: { url: string; range: string | undefined }[] = [];
+let requests: { url: string; range: string | undefined; authorization: string | undefined }[] = [];
 let handle: (request: IncomingMessage, response: ServerResponse) => void = () => {};
 
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'sipscribe-models-'));
   requests = [];
   server = createServer((request, response) => {
-    requests.push({ url: request.url ?? '', range: request.headers.range });
+    const { range, authorization } = request.headers;
+    requests.push({ url: request.url ?? '', range, authorization });
     handle(request, response);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -186,6 +187,23 @@ describe('sipscribe models download', () => {
     const again = await runCli([...args, '--json']);
     expect(JSON.parse(again.stdout)).toEqual({ name: 'small', path, downloaded: false });
     expect(requests.filter(({ url }) => url === '/ggml-small.bin')).toHaveLength(1);
+  });
+
+  it('sends user and password of the address to the mirror and never prints them', async () => {
+    mirror(SHA256);
+    const url = base.replace('//', '//reader:top%40secret@');
+    const args = ['models', 'download', 'small', '--whisper-models-url', url, '--whisper-models-dir', folder];
+    const got = await runCli(args);
+    expect(got.code).toBe(0);
+    expect(got.stderr).toContain(`downloading ${base.replace('//', '//reader:***@')}/ggml-small.bin`);
+    const basic = `Basic ${Buffer.from('reader:top@secret').toString('base64')}`;
+    expect(requests.map(({ authorization }) => authorization)).toEqual([basic, basic]);
+
+    handle = (_, response) => response.writeHead(401).end();
+    const refused = await runCli([...args, '--force']);
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toContain('answered 401');
+    for (const { stdout, stderr } of [got, refused]) expect(stdout + stderr).not.toMatch(/top(@|%40)secret/);
   });
 
   it('says that nothing vouches for a model without a checksum, and fails on a wrong one', async () => {
