@@ -14,6 +14,7 @@ describe('the line of a failed program that may be logged', () => {
   it.each([
     'my payment was refused and I want my money',
     'there is an error on my bill',
+    'Error on my bill, I said',
     'the usage of my account is wrong',
     '[00:00.000 --> 00:02.000] error: said aloud',
     '{"error":"words"}',

@@ -19,11 +19,11 @@ export class RunFailure extends Error {
 }
 
 /**
- * How a line begins by which a program complains: `name: why`, `SomeError: why`, `error …`, `usage: …`. A line that begins otherwise may be
+ * How a line begins by which a program complains: `name: why`, `SomeError: why`, `error: why`, `usage: …`. A line that begins otherwise may be
  * something that was said ("my payment was refused").
  */
 const FAULT =
-  /^(?:(?:\w+\.)*\w*(?:Error|Exception)\b|error\b|usage:|[\w./-]+: .*(?:error|denied|not found|no such file|out of memory|timed? ?out|refused|failed|couldn't|could not)\b)/i;
+  /^(?:(?:\w+\.)*\w*(?:Error|Exception)(?::|$)|usage:|[\w./-]+: .*(?:error|denied|not found|no such file|out of memory|timed? ?out|refused|failed|couldn't|could not)\b)/i;
 
 /**
  * The last line of stderr that tells a fault, for the log; undefined when none does. Lines that may carry a transcript are left out:
