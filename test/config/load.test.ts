@@ -147,6 +147,21 @@ describe('loading the configuration', () => {
     expect(loadConfig({ env: { ENABLE_SRTP: 'false', ENABLE_TLS: 'false', SIP_REQUIRE_SRTP: '0' } }).notes).toEqual([]);
   });
 
+  it('notes that other vendors by error and by language have no effect yet', () => {
+    const env = { STT_FALLBACK_VENDORS: 'whisper', LANGUAGE_ROUTING: 'en-US:whisper' };
+    expect(loadConfig({ env }).notes).toEqual([
+      'STT_FALLBACK_VENDORS has no effect in this version',
+      'LANGUAGE_ROUTING has no effect in this version',
+    ]);
+  });
+
+  it('notes media workers that cannot carry all calls', () => {
+    const few = loadConfig({ env: { MEDIA_WORKERS: '1', MAX_CONCURRENT_CALLS: '451' } });
+    expect(few.notes).toEqual([expect.stringContaining('MEDIA_WORKERS=1 carries 450 calls')]);
+    expect(loadConfig({ env: { MEDIA_WORKERS: '1', MAX_CONCURRENT_CALLS: '450' } }).notes).toEqual([]);
+    expect(loadConfig({ env: { MEDIA_WORKERS: '0', MAX_CONCURRENT_CALLS: '2000' } }).notes).toEqual([]);
+  });
+
   it('opens HTTP to other machines only with a key or on demand', () => {
     expect(loadConfig({ env: { HTTP_HOST: '0.0.0.0', API_KEYS: 'k1,k2' } }).http.apiKeys).toEqual(['k1', 'k2']);
     expect(loadConfig({ env: { HTTP_HOST: '::', HTTP_INSECURE: 'true' } }).http.host).toBe('::');
@@ -209,6 +224,7 @@ describe('loading the configuration', () => {
       API_KEYS: 'topsecret1',
       AMQP_URL: 'amqp://user:topsecret2@broker/v?password=topsecret3',
       DRACHTIO_SECRET: 'topsecret4',
+      WHISPER_MODELS_URL: 'https://u:topsecret6@mirror/models',
     };
     const config = loadConfig({ env: secrets });
     expect(config.http.apiKeys).toEqual(['topsecret1']);
@@ -218,6 +234,7 @@ describe('loading the configuration', () => {
     expect(bad).toHaveLength(2);
     expect(bad.join()).not.toContain('topsecret');
     expect(maskUrl('not a url with topsecret5')).toBe('***');
+    expect(maskUrl('https://topsecret7@mirror/models')).toBe('https://***@mirror/models');
   });
 
   it('shows every variable once', () => {
