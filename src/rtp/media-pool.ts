@@ -26,13 +26,13 @@ export interface MediaThreadsOptions {
   readonly bindAddress: string;
   readonly portMin: number;
   readonly portMax: number;
-  /** Threads; default one per core. Each takes 450 calls. */
+  /** Threads, of which each takes 450 calls. Default one per core; the server passes as many as its calls need. */
   readonly workers?: number;
-  /** How often a worker drains its sockets; 20 to 500. Default 100. */
+  /** How often a worker drains its sockets, in ms; 10 to 1000. Default 100. */
   readonly tickMs?: number;
-  /** How long a port rests after its stream ended. Default 5000. */
+  /** How long a port rests after its stream ended, in ms. Default 5000. */
   readonly quarantineMs?: number;
-  /** How long a finished call waits for late packets. Default 200. */
+  /** How long a finished call waits for late packets, in ms. Default 200. */
   readonly tailMs?: number;
   readonly utterance?: Partial<Omit<UtteranceCutterOptions, 'sampleRate'>>;
   readonly logger: Logger;
