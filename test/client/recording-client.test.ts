@@ -186,7 +186,7 @@ describe('the audio of a call', () => {
     // A sender that waits 20 ms after each packet would be late by its overhead times 100.
     expect(span).toBeGreaterThan(1900);
     // The schedule holds the end; a busy machine may still be late once, not a hundred times.
-    expect(span).toBeLessThan(4000);
+    expect(span).toBeLessThan(5000);
     expect((report.audioEndedAt ?? 0) - (report.audioStartedAt ?? 0)).toBeGreaterThanOrEqual(1990);
   });
 

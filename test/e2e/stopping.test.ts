@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -17,15 +17,23 @@ const voice = demoVoice('agent', 0, 2_000);
 
 describe('the end of a server', () => {
   let server: TestServer | undefined;
+  const folders: string[] = [];
+
+  function temporaryFolder(name: string): string {
+    const path = mkdtempSync(join(tmpdir(), `sipscribe-${name}-`));
+    folders.push(path);
+    return path;
+  }
 
   afterEach(async () => {
     await server?.stop();
     server = undefined;
     delete process.env.PID_FILE;
+    for (const path of folders.splice(0)) rmSync(path, { recursive: true, force: true });
   });
 
   it('gives up words that do not come in time: a failure in the record and on the wire, then call.ended', async () => {
-    process.env.PID_FILE = join(mkdtempSync(join(tmpdir(), 'sipscribe-pids-')), 'pids');
+    process.env.PID_FILE = join(temporaryFolder('pids'), 'pids');
     const started = await startTestServer({
       WHISPER_BINARY_PATH: resolve('test/fixtures/whisper-cli/hangs.sh'),
       WHISPER_MODEL: 'small',
@@ -64,7 +72,7 @@ describe('the end of a server', () => {
     await new Promise<void>((done) => taken.listen(0, '127.0.0.1', done));
     const address = taken.address();
     const port = typeof address === 'object' && address !== null ? address.port : 0;
-    const root = mkdtempSync(join(tmpdir(), 'sipscribe-half-'));
+    const root = temporaryFolder('half');
     const app = new App(
       loadConfig({
         env: {
@@ -94,7 +102,7 @@ describe('the end of a server', () => {
   }, 60_000);
 
   it('does not start after a stop', async () => {
-    const root = mkdtempSync(join(tmpdir(), 'sipscribe-unborn-'));
+    const root = temporaryFolder('unborn');
     const env = { HTTP_PORT: '0', UDP_PORTS: '0', TCP_PORTS: '0', DATA_DIR: root, WHISPER_MODEL: 'micro-telephony' };
     const app = new App(loadConfig({ env }), silentLogger);
     await app.stop();
