@@ -182,11 +182,12 @@ describe('the audio of a call', () => {
     const report = await call(peer, { legs: legs(2000) });
     const [first, second] = peer.rtp;
     await eventually('all packets are in', () => first.length === 100 && second.length === 100);
-    const span = (first.at(-1)?.at ?? 0) - (first[0]?.at ?? 0);
-    // A sender that waits 20 ms after each packet would be late by its overhead times 100.
-    expect(span).toBeGreaterThan(1900);
-    // The schedule holds the end; a busy machine may still be late once, not a hundred times.
-    expect(span).toBeLessThan(5000);
+    // A sender that waits 20 ms after each packet is late by its overhead times the packets before. A busy machine may hold some packets
+    // up; then those behind them catch up, so the least late of the last twenty tells.
+    const began = first[0]?.at ?? 0;
+    const lateness = first.map(({ at }, n) => at - began - 20 * n);
+    expect(Math.min(...lateness.slice(-20))).toBeLessThan(50);
+    expect((first.at(-1)?.at ?? 0) - began).toBeGreaterThan(1900);
     expect((report.audioEndedAt ?? 0) - (report.audioStartedAt ?? 0)).toBeGreaterThanOrEqual(1990);
   });
 
