@@ -7,7 +7,13 @@ export const KNOWN_VENDORS: readonly string[] = ['whisper'];
 
 /** Rules that need more than one variable. One line per problem. */
 export function crossCheck(values: Values): string[] {
-  return [...checkVendors(values), ...checkPorts(values), ...checkHttp(values), ...checkAmqp(values)];
+  return [
+    ...checkVendors(values),
+    ...checkPorts(values),
+    ...checkSip(values),
+    ...checkHttp(values),
+    ...checkAmqp(values),
+  ];
 }
 
 function checkVendors(values: Values): string[] {
@@ -40,7 +46,7 @@ function checkPorts(values: Values): string[] {
   if (min >= max) problems.push(`RTP_PORT_MIN=${min} must be below RTP_PORT_MAX=${max}`);
   else if (firstEven + 1 > max)
     problems.push(`RTP_PORT_MIN=${min} to RTP_PORT_MAX=${max} holds no even port with the next one`);
-  if (values.UDP_PORTS.length === 0 && values.TCP_PORTS.length === 0) {
+  if (values.UDP_PORTS.length === 0 && values.TCP_PORTS.length === 0 && !values.ENABLE_TLS) {
     problems.push('UDP_PORTS and TCP_PORTS are both none: no SRC could call');
   }
   for (const port of values.UDP_PORTS) {
@@ -48,6 +54,38 @@ function checkPorts(values: Values): string[] {
   }
   if (values.HTTP_PORT !== 0 && values.TCP_PORTS.includes(values.HTTP_PORT)) {
     problems.push(`HTTP_PORT=${values.HTTP_PORT} is also one of TCP_PORTS`);
+  }
+  return problems;
+}
+
+/** Protection that was asked for must not be missing in silence. */
+function checkSip(values: Values): string[] {
+  const problems: string[] = [];
+  const { TLS_CERT_PATH: cert, TLS_KEY_PATH: key, TLS_CA_PATH: ca, TLS_CLIENT_AUTH: clientAuth } = values;
+  if (values.ENABLE_TLS && (cert === undefined || key === undefined)) {
+    problems.push('ENABLE_TLS=true needs TLS_CERT_PATH and TLS_KEY_PATH');
+  }
+  if (values.SIP_REQUIRE_TLS && !values.ENABLE_TLS) problems.push('SIP_REQUIRE_TLS=true needs ENABLE_TLS=true');
+  if (clientAuth !== undefined && clientAuth !== 'none' && ca === undefined) {
+    problems.push(
+      `TLS_CLIENT_AUTH=${clientAuth} needs TLS_CA_PATH, the authorities that certificates are checked against`,
+    );
+  }
+  if (values.TLS_PEER_NAMES !== undefined && (ca === undefined || clientAuth === 'none')) {
+    problems.push(
+      'TLS_PEER_NAMES needs TLS_CA_PATH and TLS_CLIENT_AUTH other than none: no certificate would be looked at',
+    );
+  }
+  if (values.ENABLE_TLS && !values.SIP_REQUIRE_TLS && values.TCP_PORTS.includes(values.TLS_PORT)) {
+    problems.push(`TLS_PORT=${values.TLS_PORT} is also one of TCP_PORTS`);
+  }
+  for (const [at, pair] of (values.SIP_AUTH_USERS ?? []).entries()) {
+    if (!/^[^:]+:.+$/.test(pair)) problems.push(`SIP_AUTH_USERS: entry ${at + 1} is not name:password`);
+  }
+  if (values.DRACHTIO_HOST !== undefined && (values.ENABLE_TLS || values.SIP_AUTH_USERS !== undefined)) {
+    problems.push(
+      'DRACHTIO_HOST: ENABLE_TLS and SIP_AUTH_USERS belong to the embedded SIP; set them up in drachtio-server',
+    );
   }
   return problems;
 }

@@ -17,6 +17,7 @@ export interface ConfigEntry {
 export interface Config {
   readonly sip: SipConfig;
   readonly rtp: RtpConfig;
+  readonly pause: PauseConfig;
   readonly stt: SttConfig;
   readonly whisper: WhisperConfig;
   readonly http: HttpConfig;
@@ -47,6 +48,45 @@ export interface SipConfig {
   readonly peers: readonly string[];
   /** RFC 7866 §6.2 to the letter. */
   readonly strict: boolean;
+  /** Absent = no SIP over TLS. */
+  readonly tls?: SipTlsConfig;
+  /** Absent = nobody must authenticate. */
+  readonly digest?: {
+    readonly realm: string;
+    /** Passwords by name. */
+    readonly users: ReadonlyMap<string, string>;
+    /** CIDR networks. */
+    readonly exempt: readonly string[];
+  };
+  /** New dialogs and probes a second from one address; 0 = no limit. */
+  readonly peerRate: number;
+  /** TCP and TLS connections from one address. */
+  readonly peerConnections: number;
+  readonly keepInvite: boolean;
+  /** Lower-case names; undefined = all known. */
+  readonly callAttributes?: readonly string[];
+  readonly snapshotRequest: boolean;
+  readonly signalPause: boolean;
+  /** Absent = the embedded SIP server. */
+  readonly drachtio?: { readonly host: string; readonly port: number; readonly secret?: string };
+}
+
+export interface SipTlsConfig {
+  readonly port: number;
+  /** Absolute paths of PEM files. */
+  readonly certFile: string;
+  readonly keyFile: string;
+  readonly caFile?: string;
+  readonly clientAuth: 'none' | 'request' | 'require';
+  /** Names of which a client's certificate must carry one; empty = any. */
+  readonly peerNames: readonly string[];
+}
+
+/** Pauses that were asked for on our side. */
+export interface PauseConfig {
+  readonly alarmMs: number;
+  /** 0 = a pause lasts until it is ended. */
+  readonly limitMs: number;
 }
 
 export interface RtpConfig {
@@ -134,13 +174,8 @@ export function groupValues(values: Values): Omit<Config, 'entries' | 'notes'> {
   const dataDir = resolve(values.DATA_DIR);
   const modelsDir = resolve(values.WHISPER_MODELS_DIR ?? join(dataDir, 'models'));
   return {
-    sip: {
-      host: values.SIP_HOST,
-      udpPorts: values.UDP_PORTS,
-      tcpPorts: values.TCP_PORTS,
-      peers: values.SIP_PEERS ?? [],
-      strict: values.SIP_STRICT,
-    },
+    sip: groupSip(values),
+    pause: { alarmMs: values.PAUSE_ALARM, limitMs: values.PAUSE_LIMIT },
     rtp: {
       bindAddress: values.RTP_BIND_IP ?? values.SIP_HOST,
       portMin: values.RTP_PORT_MIN,
@@ -172,6 +207,53 @@ export function groupValues(values: Values): Omit<Config, 'entries' | 'notes'> {
 /** The vendors that are to start: `WHISPER_ENABLED=false` takes whisper out. */
 export function startedVendors(values: Values): readonly string[] {
   return values.SUPPORTED_VENDORS.filter((vendor) => vendor !== 'whisper' || values.WHISPER_ENABLED);
+}
+
+function groupSip(values: Values): SipConfig {
+  const attributes = values.SIP_CALL_ATTRIBUTES?.map((name) => name.toLowerCase());
+  const { DRACHTIO_HOST: host, DRACHTIO_PORT: port, DRACHTIO_SECRET: secret } = values;
+  return {
+    host: values.SIP_HOST,
+    udpPorts: values.SIP_REQUIRE_TLS ? [] : values.UDP_PORTS,
+    tcpPorts: values.SIP_REQUIRE_TLS ? [] : values.TCP_PORTS,
+    peers: values.SIP_PEERS ?? [],
+    strict: values.SIP_STRICT,
+    ...groupTls(values),
+    ...groupDigest(values),
+    peerRate: values.SIP_PEER_RATE,
+    peerConnections: values.SIP_PEER_CONNECTIONS,
+    keepInvite: values.SIP_KEEP_INVITE,
+    ...(attributes === undefined || attributes.includes('*')
+      ? {}
+      : { callAttributes: attributes.filter((name) => name !== 'none') }),
+    snapshotRequest: values.SIP_SNAPSHOT_REQUEST,
+    signalPause: values.SIP_SIGNAL_PAUSE,
+    ...(host === undefined ? {} : { drachtio: { host, port, ...(secret === undefined ? {} : { secret }) } }),
+  };
+}
+
+function groupTls(values: Values): { readonly tls?: SipTlsConfig } {
+  const { TLS_CERT_PATH: cert, TLS_KEY_PATH: key, TLS_CA_PATH: ca } = values;
+  if (!values.ENABLE_TLS || cert === undefined || key === undefined) return {};
+  return {
+    tls: {
+      port: values.TLS_PORT,
+      certFile: resolve(cert),
+      keyFile: resolve(key),
+      ...(ca === undefined ? {} : { caFile: resolve(ca) }),
+      clientAuth: values.TLS_CLIENT_AUTH ?? (ca === undefined ? 'none' : 'require'),
+      peerNames: values.TLS_PEER_NAMES ?? [],
+    },
+  };
+}
+
+function groupDigest(values: Values): Pick<SipConfig, 'digest'> {
+  if (values.SIP_AUTH_USERS === undefined) return {};
+  const users = values.SIP_AUTH_USERS.map((pair): [string, string] => {
+    const colon = pair.indexOf(':');
+    return [pair.slice(0, colon), pair.slice(colon + 1)];
+  });
+  return { digest: { realm: values.SIP_AUTH_REALM, users: new Map(users), exempt: values.SIP_AUTH_EXEMPT ?? [] } };
 }
 
 function groupStt(values: Values): SttConfig {

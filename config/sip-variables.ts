@@ -1,4 +1,4 @@
-import { boolean, cidrList, duration, integer, ipAddress, portList, text } from './formats.js';
+import { boolean, cidrList, duration, integer, ipAddress, list, oneOf, portList, text } from './formats.js';
 import { given, optional } from './variable.js';
 
 const port = integer(1, 65_535);
@@ -14,21 +14,66 @@ export const SIP_VARIABLES = {
     'false',
     'Takes only INVITEs with both +sip.src and Require: siprec (RFC 7866 section 6.2); many SBCs send neither.',
   ),
-  ENABLE_TLS: given(boolean, 'false', 'SIP over TLS.', { later: { refuse: 'true' } }),
-  TLS_PORT: given(port, '5061', 'TLS port for SIP.', { later: { refuse: 'never' } }),
-  TLS_CERT_PATH: optional(text, 'Certificate for SIP over TLS, PEM.', { later: { refuse: 'never' } }),
-  TLS_KEY_PATH: optional(text, 'Key of the certificate, PEM.', { later: { refuse: 'never' } }),
-  TLS_CA_PATH: optional(text, 'Authorities that SRCs must be signed by, PEM.', { later: { refuse: 'never' } }),
-  SIP_REQUIRE_TLS: given(boolean, 'false', 'Refuses calls that do not come over TLS.', { later: { refuse: 'true' } }),
+  ENABLE_TLS: given(boolean, 'false', 'SIP over TLS 1.2 and 1.3.'),
+  TLS_PORT: given(port, '5061', 'TLS port for SIP.'),
+  TLS_CERT_PATH: optional(text, 'Certificate chain for SIP over TLS, PEM.'),
+  TLS_KEY_PATH: optional(text, 'Key of the certificate, PEM.'),
+  TLS_CA_PATH: optional(text, 'Authorities that certificates of SRCs must be signed by, PEM.'),
+  TLS_CLIENT_AUTH: optional(
+    oneOf('none', 'request', 'require'),
+    'Whether an SRC must show a certificate: request checks one that is shown, require takes no connection without.',
+    { fallbackDoc: 'require when TLS_CA_PATH is set, else none' },
+  ),
+  TLS_PEER_NAMES: optional(
+    list,
+    'Names, URIs or addresses of which a certificate of an SRC must carry one (subjectAltName); *.example.com for one label.',
+    { fallbackDoc: 'any' },
+  ),
+  SIP_REQUIRE_TLS: given(boolean, 'false', 'Listens on TLS only.'),
+  SIP_AUTH_USERS: optional(
+    list,
+    'name:password pairs of SRCs that must authenticate by digest; not set = nobody must.',
+    {
+      secret: 'value',
+    },
+  ),
+  SIP_AUTH_REALM: given(text, 'sipscribe', 'Realm of digest authentication.'),
+  SIP_AUTH_EXEMPT: optional(cidrList, 'Networks whose SRCs need no digest; many cannot.', { fallbackDoc: 'none' }),
+  SIP_PEER_RATE: given(
+    integer(0, 100_000),
+    '0',
+    'New INVITEs and OPTIONS a second from one address; above it the answer is 503 with Retry-After. 0 = no limit.',
+  ),
+  SIP_PEER_CONNECTIONS: given(integer(1, 100_000), '256', 'TCP and TLS connections held from one address.'),
+  SIP_KEEP_INVITE: given(
+    boolean,
+    'true',
+    'Keeps the first INVITE of a call, keys and credentials masked, beside its recording.',
+  ),
+  SIP_CALL_ATTRIBUTES: optional(
+    list,
+    'Header fields and metadata elements that are kept as attributes of a call, * for all known; none keeps none.',
+    { fallbackDoc: 'all known' },
+  ),
+  SIP_SNAPSHOT_REQUEST: given(
+    boolean,
+    'false',
+    'Asks an SRC once for a full metadata snapshot when a partial one cannot be understood (RFC 7866 section 9.2).',
+  ),
+  SIP_SIGNAL_PAUSE: given(
+    boolean,
+    'false',
+    'Tells the SRC of a pause or resume of ours by re-INVITE; several SRCs cannot take one.',
+  ),
+  PAUSE_ALARM: given(duration('1s', '24h'), '10m', 'A pause of ours that lasts so long is reported as forgotten.'),
+  PAUSE_LIMIT: given(duration('0s', '24h'), '0s', 'A pause of ours ends by itself after so long; 0s = never.'),
   ENABLE_SRTP: given(boolean, 'true', 'Answers SDES keys when they are offered.', {
     later: { refuse: 'never' },
   }),
   SIP_REQUIRE_SRTP: given(boolean, 'false', 'Refuses calls that offer no SRTP.', { later: { refuse: 'true' } }),
-  DRACHTIO_HOST: optional(text, 'drachtio-server to use in place of the embedded SIP.', {
-    later: { refuse: 'set' },
-  }),
-  DRACHTIO_PORT: given(port, '9022', 'Port of the drachtio-server.', { later: { refuse: 'never' } }),
-  DRACHTIO_SECRET: optional(text, 'Secret of the drachtio-server.', { later: { refuse: 'never' }, secret: 'value' }),
+  DRACHTIO_HOST: optional(text, 'drachtio-server to use in place of the embedded SIP.'),
+  DRACHTIO_PORT: given(port, '9022', 'Port of the drachtio-server.'),
+  DRACHTIO_SECRET: optional(text, 'Secret of the drachtio-server.', { secret: 'value' }),
   RTP_PORT_MIN: given(integer(1024, 65_534), '10000', 'First port for RTP; a leg takes an even port and the next one.'),
   RTP_PORT_MAX: given(integer(1025, 65_535), '20000', 'Last port for RTP.'),
   RTP_BIND_IP: optional(ipAddress, 'Address that RTP listens on.', { fallbackDoc: 'SIP_HOST' }),

@@ -23,6 +23,7 @@ export const ERROR_CODES = {
   SRS_SIP_NO_DIALOG: kind('The request names a dialog that does not exist.', 481),
   SRS_SIP_FORBIDDEN: kind('The peer is not on the allow-list.', 403),
   SRS_SIP_BUSY: kind('The server is full or draining.', 503),
+  SRS_SIP_DIALOG_STATE: kind('The dialog cannot carry a request of ours now: it is not confirmed, over, or busy.', 500),
   SRS_SIP_TIMEOUT: kind('The peer did not answer in time.', 408),
   SRS_SIP_REJECTED: kind('The peer refused the request.'),
   SRS_SDP_MALFORMED: kind('The SDP cannot be read.', 400),

@@ -151,6 +151,9 @@ export interface Warning {
   readonly detail?: string;
 }
 
+/** Correlation ids and vendor headers of a call: lower-case name, values in order of appearance. */
+export type CallAttributes = Readonly<Record<string, readonly string[]>>;
+
 /** An INVITE, re-INVITE or UPDATE, joined and normalised: the only thing a session gets from SIP. */
 export interface RsOffer {
   /** SIP Call-ID of the recording session's dialog. */
@@ -165,6 +168,12 @@ export interface RsOffer {
   readonly userAgent?: string;
   /** `address:port` the request came from. */
   readonly source: string;
+  /** Name of the dialect that the request was recognised as; absent = plain RFC 7866. */
+  readonly dialect?: string;
+  /** What ties this call to others: UCID, Cisco-Guid, Session-ID, X- headers … by lower-case name. Told with the first offer and with changes. */
+  readonly attributes?: CallAttributes;
+  /** The first INVITE as received, keys and credentials masked; absent by policy and on later offers. */
+  readonly invite?: Uint8Array;
   /** Our address as the SRC reaches us. Told with the first offer of a dialog and true for all of it. */
   readonly localAddress?: string;
 }

@@ -1,15 +1,23 @@
 import { randomInt } from 'node:crypto';
+import { SrsError } from '../core/errors.js';
 import type { Logger } from '../core/logger.js';
 import { AnswerDelivery } from './answer-delivery.js';
 import { contactUri } from './dialog-path.js';
 import { DialogSender } from './dialog-sender.js';
 import { failureReply } from './failure.js';
 import type { IncomingRequest } from './incoming-request.js';
+import { headerValue } from './message.js';
 import type { ServerTransaction } from './server-transaction.js';
 import { negotiateSessionInterval, type SessionInterval, sessionIntervalHeaders } from './session-interval.js';
 import { SessionTimer } from './session-timer.js';
 import { type SipCore, SUPPORTED } from './sip-core.js';
-import type { SipDialogControl, SipDialogHandlers, SipReply } from './sip-server.js';
+import type {
+  SipDialogControl,
+  SipDialogHandlers,
+  SipDialogRequest,
+  SipDialogResponse,
+  SipReply,
+} from './sip-server.js';
 import { writtenHost } from './uri.js';
 
 type EndReason = Parameters<SipDialogHandlers['ended']>[0];
@@ -133,6 +141,13 @@ export class Dialog implements SipDialogControl {
   bye(reason?: string): Promise<void> {
     this.#bye ??= this.#core.untilDone(this.#decision.then(() => this.#end('local', reason)));
     return this.#bye;
+  }
+
+  async request(request: SipDialogRequest): Promise<SipDialogResponse> {
+    if (this.#state !== 'confirmed') throw new SrsError('SRS_SIP_DIALOG_STATE', 'the dialog is not confirmed');
+    const headers = Object.entries(request.headers ?? {}).map(([name, value]) => ({ name: name.toLowerCase(), value }));
+    const response = await this.#sender.send(request.method, [{ name: 'contact', value: this.contact }, ...headers]);
+    return { status: response.status, header: (name) => headerValue(response, name), body: response.body };
   }
 
   /** The server stops: everything that waits is let go, and nobody is told. */

@@ -78,6 +78,10 @@ export class IncomingRequest implements Answerable, SipRequestView {
     return this.message.body;
   }
 
+  get raw(): Uint8Array {
+    return this.arrival.bytes;
+  }
+
   get source(): Endpoint & { readonly transport: ListenAddress['transport'] } {
     return { transport: this.arrival.transport.kind, ...this.arrival.source };
   }

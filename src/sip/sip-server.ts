@@ -26,6 +26,8 @@ export interface SipRequestView {
   headers(name: string): readonly string[];
   readonly body: Uint8Array;
   readonly source: { readonly transport: 'udp' | 'tcp' | 'tls'; readonly address: string; readonly port: number };
+  /** The whole message as it was received, or as near to it as the front can tell. Valid until the handler's promise settles. */
+  readonly raw: Uint8Array;
   /** Epoch ms. */
   readonly receivedAt: number;
 }
@@ -73,4 +75,23 @@ export interface SipDialogControl {
   readonly cancelled: AbortSignal;
   /** Sends BYE; resolves when it was answered or timed out. */
   bye(reason?: string): Promise<void>;
+  /**
+   * Sends a request of ours inside the confirmed dialog and resolves with its final response, whatever its status; the front sends
+   * the ACK to the answer of an INVITE and tries again after a 491. Throws `SRS_SIP_TIMEOUT`, or `SRS_SIP_DIALOG_STATE` when the
+   * dialog is not confirmed, is over, or has a request of ours under way.
+   */
+  request(request: SipDialogRequest): Promise<SipDialogResponse>;
+}
+
+/** A re-INVITE or UPDATE of ours. Contact, Supported and the session timer's headers are the front's. */
+export interface SipDialogRequest {
+  readonly method: 'INVITE' | 'UPDATE';
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: { readonly type: string; readonly content: string };
+}
+
+export interface SipDialogResponse {
+  readonly status: number;
+  header(name: string): string | undefined;
+  readonly body: Uint8Array;
 }

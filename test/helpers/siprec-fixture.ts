@@ -38,6 +38,7 @@ export function requestView(parts: {
     callId: headers['call-id']?.[0] ?? 'call-1',
     header: (name) => headers[name]?.[0],
     headers: (name) => headers[name] ?? [],
+    raw: new Uint8Array(0),
     body: typeof body === 'string' ? Buffer.from(body) : body,
     source: { transport: 'udp', address: '192.0.2.10', port: 5060 },
     receivedAt: 1_772_000_000_000,

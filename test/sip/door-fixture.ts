@@ -88,6 +88,7 @@ export function openDoor(options: { strict?: boolean } = {}): OpenDoor {
     bye: async (reason?: string) => {
       byes.push(reason);
     },
+    request: async () => ({ status: 481, header: () => undefined, body: new Uint8Array(0) }),
   };
   return {
     recorder,
