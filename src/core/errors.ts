@@ -26,6 +26,8 @@ export const ERROR_CODES = {
   SRS_SIP_DIALOG_STATE: kind('The dialog cannot carry a request of ours now: it is not confirmed, over, or busy.', 500),
   SRS_SIP_TIMEOUT: kind('The peer did not answer in time.', 408),
   SRS_SIP_REJECTED: kind('The peer refused the request.'),
+  SRS_CALL_UNKNOWN: kind('No live call has this id.', 404),
+  SRS_CALL_STATE: kind('The call cannot take this command now, or has no such leg.', 409),
   SRS_SDP_MALFORMED: kind('The SDP cannot be read.', 400),
   SRS_SDP_NOT_ACCEPTABLE: kind('No stream of the offer can be taken.', 488),
   SRS_PORTS_EXHAUSTED: kind('No RTP port is free.', 503),

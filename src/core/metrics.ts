@@ -17,6 +17,7 @@ export const RTP_DROP_REASONS = [
   'duplicate',
   'stranger',
   'inactive',
+  'paused',
 ] as const;
 export type RtpDropReason = (typeof RTP_DROP_REASONS)[number];
 export const WHISPER_STATUSES = ['success', 'error', 'timeout'] as const;
@@ -37,6 +38,7 @@ export interface MetricsOptions {
 export class Metrics {
   readonly registry = new Registry();
   readonly activeCalls = this.#gauge('siprec_active_calls', 'Recording sessions that are open.');
+  readonly pausedCalls = this.#gauge('siprec_paused_calls', 'Recording sessions that a command of ours has paused, whole or in part.');
   readonly calls = this.#counter('siprec_calls_total', 'Recording sessions by how they ended.', ['outcome']);
   readonly portsInUse = this.#gauge(
     'siprec_ports_in_use',

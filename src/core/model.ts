@@ -81,6 +81,23 @@ export interface MediaAnswer {
   readonly timing: string;
 }
 
+/**
+ * From when to when, as the metadata tells it (RFC 7865 §6.9). The text is kept as written and read where it can be: epoch ms, UTC
+ * when no zone is given (Oracle), unknown for 1970 (Ribbon). It is data; what was recorded when, our own clock says.
+ */
+export interface ToldSpan {
+  readonly fromText?: string;
+  readonly from?: number;
+  readonly untilText?: string;
+  readonly until?: number;
+}
+
+/** One `<nameID>` of a participant (RFC 7865 §6.5.1). */
+export interface NameId {
+  readonly aor?: string;
+  readonly names: readonly { readonly text: string; readonly lang?: string }[];
+}
+
 /** A participant in normal form, whatever the vendor's XML looked like (RFC 7865 §6.5). */
 export interface Participant {
   /** Opaque; unique within one SRC only (RFC 7866 §9.2). */
@@ -90,6 +107,8 @@ export interface Participant {
   readonly name?: string;
   /** Role when the metadata or a vendor extension tells it: `caller`, `callee`, `agent` … */
   readonly role?: string;
+  /** All names, when there is more to say than `aor` and `name` do: several of them, or their languages. */
+  readonly nameIds?: readonly NameId[];
 }
 
 /** RFC 7865 `<stream>`: the metadata's side of an m-line. */
@@ -97,6 +116,7 @@ export interface MetadataStream {
   readonly id: string;
   readonly label?: string;
   readonly sessionId?: string;
+  readonly contentType?: string;
 }
 
 /** RFC 7865 `<participantstreamassoc>`: who sends on, and who hears, which stream. */
@@ -104,6 +124,16 @@ export interface ParticipantStreams {
   readonly participantId: string;
   readonly send: readonly string[];
   readonly receive: readonly string[];
+  readonly span?: ToldSpan;
+}
+
+/** RFC 7865 `<participantsessionassoc>`: who belongs to which communication session (§6.6). */
+export interface ParticipantSession {
+  readonly participantId: string;
+  readonly sessionId: string;
+  readonly span?: ToldSpan;
+  /** Contact parameters of the participant (`isfocus` …). */
+  readonly params?: readonly { readonly name: string; readonly value?: string }[];
 }
 
 /** A communication session as the metadata names it. */
@@ -111,8 +141,33 @@ export interface CommunicationSession {
   readonly id: string;
   readonly groupId?: string;
   readonly sipSessionIds: readonly string[];
+  readonly reasons?: readonly string[];
   readonly startTime?: string;
   readonly stopTime?: string;
+  /** Epoch ms of `startTime` and `stopTime`, where they can be read. */
+  readonly startedAt?: number;
+  readonly stoppedAt?: number;
+  /** Its association with the recording session (RFC 7865 §6.3). */
+  readonly recorded?: ToldSpan;
+}
+
+/** RFC 7865 `<group>`: communication sessions that belong together, over transfers and recording sessions (§6.2). */
+export interface SessionGroup {
+  readonly id: string;
+  readonly span?: ToldSpan;
+}
+
+/** An element that is not RFC 7865's own, as it was written (RFC 7865 §9). Nothing ever requires one. */
+export interface MetadataExtension {
+  /** What it hangs on. */
+  readonly of: 'recording' | 'group' | 'session' | 'participant' | 'stream' | 'association';
+  /** Id of that element, when it has one. */
+  readonly id?: string;
+  /** Local name in lower case. */
+  readonly name: string;
+  readonly xml: string;
+  /** True when `xml` is only its beginning. */
+  readonly cut?: boolean;
 }
 
 /** One metadata snapshot in normal form. */
@@ -123,6 +178,16 @@ export interface RecordingMetadata {
   readonly participants: readonly Participant[];
   readonly streams: readonly MetadataStream[];
   readonly associations: readonly ParticipantStreams[];
+  readonly groups?: readonly SessionGroup[];
+  readonly memberships?: readonly ParticipantSession[];
+  readonly extensions?: readonly MetadataExtension[];
+  /** Local name and namespace of the root element: two dialects can be told by them. */
+  readonly root?: string;
+  readonly namespace?: string;
+  /** Media type that it came as, when a header said so. */
+  readonly mediaType?: string;
+  /** True when it was not well-formed: it counts as `partial`, and only because what it lacks may have been lost. */
+  readonly salvaged?: boolean;
   /** The bytes as received, decoded as UTF-8. Kept with the record by policy. */
   readonly raw: string;
 }
@@ -131,6 +196,8 @@ export interface RecordingMetadata {
 export const WARNING_CODES = [
   'metadata_missing',
   'metadata_malformed',
+  'metadata_id_repeated',
+  'metadata_partial_unknown',
   'label_missing',
   'label_unknown',
   'label_duplicate',
@@ -142,6 +209,8 @@ export const WARNING_CODES = [
   'no_rtp',
   'recording_write_failed',
   'utterances_dropped',
+  'pause_forgotten',
+  'pause_limit',
 ] as const;
 export type WarningCode = (typeof WARNING_CODES)[number];
 
@@ -181,6 +250,9 @@ export interface RsOffer {
 /** Why a recording session ended. */
 export type EndReason = 'bye' | 'ack_timeout' | 'session_expired' | 'cancelled' | 'shutdown' | 'stopped' | 'failed';
 
+/** Whose pause it is: the SRC's (`a=inactive`), a command of ours, or both at once. */
+export type PausedBy = 'src' | 'us' | 'both';
+
 /** Who speaks on a leg, as far as it is known. */
 export interface Speaker {
   readonly participantId?: string;
@@ -215,18 +287,32 @@ interface EventBase {
   readonly sessionId: string;
 }
 
-export interface CallStarted extends EventBase {
+/** Who and what a call is, as known when the event was published. */
+interface CallFacts {
+  /** Those who take part now; at the end, everybody who did. */
+  readonly participants?: readonly Participant[];
+  /** Those under way now; at the end, all of them. */
+  readonly communicationSessions?: readonly { readonly id: string; readonly groupId?: string }[];
+  readonly attributes?: CallAttributes;
+  readonly dialect?: string;
+}
+
+export interface CallStarted extends EventBase, CallFacts {
   readonly type: 'call.started';
   readonly legs: readonly LegDescription[];
 }
-export interface CallUpdated extends EventBase {
+export interface CallUpdated extends EventBase, CallFacts {
   readonly type: 'call.updated';
   readonly legs: readonly LegDescription[];
   /** `draining`: the recording is complete on disk, words are still to come. */
   readonly state: 'recording' | 'paused' | 'draining';
+  /** Who holds the recording of all legs: the SRC by its direction, a command of ours, or both. */
+  readonly pausedBy?: PausedBy;
+  /** Legs that a command of ours has paused, when there are any. */
+  readonly pausedLegs?: readonly number[];
 }
 /** The last event of a call: its recording is complete and every utterance has its words or its failure. */
-export interface CallEnded extends EventBase {
+export interface CallEnded extends EventBase, CallFacts {
   readonly type: 'call.ended';
   readonly reason: EndReason;
   readonly durationMs: number;

@@ -52,8 +52,8 @@ export interface TimelineHooks {
   wall(): number;
 }
 
-/** `late`: too old for any place; `early`: further ahead of the wall clock than any real sender. */
-export type Placement = 'placed' | 'waiting' | 'late' | 'early';
+/** `late`: too old for any place; `early`: further ahead of the wall clock than any real sender; `barred`: its place lies in a pause. */
+export type Placement = 'placed' | 'waiting' | 'late' | 'early' | 'barred';
 
 interface WaitingPacket {
   readonly timestamp: number;
@@ -95,6 +95,13 @@ export class LegTimeline {
   #newRun = false;
   #idleTicks = 0;
   #placedSinceTick = false;
+  /** Nothing before it is written any more: the end of the last pause of ours. */
+  #floor = 0;
+  /** Where the newest packet of a pause would have ended, -1 before any. */
+  #skippedEnd = -1;
+  #skippedSinceTick = false;
+  /** Packets of a replay that lay before the floor. */
+  #barred = 0;
   /** How far this leg's newest sample is behind the wall clock while packets flow. */
   #lag = 0;
   /** No sample lies beyond this. Asked of the wall clock once a tick, and when something comes near it. */
@@ -161,7 +168,30 @@ export class LegTimeline {
       this.#refTimestamp = timestamp;
       this.#refPosition = position;
     }
+    if (position < this.#floor) return 'barred';
     return this.#place(position, table, bytes, offset, length);
+  }
+
+  /** Notes when a packet of a pause was spoken, which tells where the stream is on its clock. Of its payload only the length is known. */
+  skip(timestamp: number, length: number): void {
+    if (!this.#anchored || this.#waiting > 0) return;
+    const end = this.#refPosition + timestampDistance(this.#refTimestamp, timestamp) + length;
+    if (end <= this.#skippedEnd || !this.#nearWall(end, NEAR_WALL)) return;
+    this.#skippedEnd = end;
+    this.#skippedSinceTick = true;
+  }
+
+  /** A pause ends: what belongs before the present is silence for good, however late it comes. */
+  bar(wall: number): void {
+    this.#floor = Math.max(wall - this.#lag, this.#skippedEnd, this.#newestEnd, this.#committed);
+    this.commitTo(this.#floor);
+  }
+
+  /** Packets that waited for an anchor and then lay before the end of a pause, since the last time. */
+  takeBarred(): number {
+    const barred = this.#barred;
+    this.#barred = 0;
+    return barred;
   }
 
   /** Another SSRC, or a leg that comes back from hold: its timestamps have nothing to do with the former ones (RFC 3550 §8). */
@@ -208,16 +238,18 @@ export class LegTimeline {
     return early;
   }
 
-  /** One tick of the loop is over: commits what is old enough. `listening` is false for a leg on hold. */
+  /** One tick of the loop is over: commits what is old enough. `listening` is false for a leg on hold or in a pause. */
   tick(wall: number, listening: boolean): void {
     this.#raiseCeiling(wall);
     if (this.#placedSinceTick) {
       this.#idleTicks = 0;
       this.#lag = wall - this.#newestEnd;
     } else {
+      if (this.#skippedSinceTick) this.#lag = wall - this.#skippedEnd;
       this.#idleTicks++;
     }
     this.#placedSinceTick = false;
+    this.#skippedSinceTick = false;
     if (this.#waiting > 0) this.#waitingTicks++;
     let horizon = this.#newestEnd - REORDER_SAMPLES;
     if (!listening || (this.#idleTicks >= IDLE_TICKS && this.#waiting === 0)) {
@@ -272,7 +304,9 @@ export class LegTimeline {
   #replay(run: Run): number {
     let early = 0;
     for (const { timestamp, table, payload } of run.packets) {
-      if (this.packet(timestamp, table, payload, 0, payload.length) === 'early') early++;
+      const placement = this.packet(timestamp, table, payload, 0, payload.length);
+      if (placement === 'early') early++;
+      else if (placement === 'barred') this.#barred++;
     }
     return early;
   }

@@ -1,7 +1,9 @@
 import type { VoiceActivityEngine } from '../audio/voice-activity.js';
 import { SrsError } from '../core/errors.js';
 import { MediaCounters } from './media-counters.js';
+import type { PauseInstant } from './media-plane.js';
 import { openPacketSource, type PacketSource } from './packet-source.js';
+import { PauseGate } from './pause-gate.js';
 import { RecordedCall } from './recorded-call.js';
 import type { RecordedLeg } from './recorded-leg.js';
 import {
@@ -31,6 +33,7 @@ interface OpenLeg {
 interface OpenCall {
   readonly call: number;
   readonly recorded: RecordedCall;
+  readonly gate: PauseGate;
   readonly legs: Map<number, OpenLeg>;
   finishing: { readonly id: number; readonly at: number; readonly due: number } | undefined;
 }
@@ -68,18 +71,18 @@ export class MediaLoop {
   /** Serves one request of the main thread; always answers. */
   async handle(request: RequestEnvelope): Promise<void> {
     try {
-      await this.#serve(request);
-      if (request.kind !== 'finish') this.#port.post({ kind: 'reply', id: request.id });
+      const result = await this.#serve(request);
+      if (request.kind !== 'finish') this.#port.post({ kind: 'reply', id: request.id, ...(result ? { result } : {}) });
       if (request.kind === 'stop') this.#port.close();
     } catch (error) {
       this.#port.post({ kind: 'reply', id: request.id, error: wireError(error) });
     }
   }
 
-  async #serve(request: RequestEnvelope): Promise<void> {
+  async #serve(request: RequestEnvelope): Promise<PauseInstant | undefined> {
     switch (request.kind) {
       case 'open-call':
-        this.#openCall(request.call, request.directory, request.utterances);
+        this.#openCall(request);
         return;
       case 'open-leg':
         await this.#openLeg(this.#call(request.call), request);
@@ -95,6 +98,15 @@ export class MediaLoop {
         await closeSources(leg);
         return;
       }
+      case 'pause': {
+        const { recorded, gate } = this.#call(request.call);
+        const { paused, legs } = request;
+        return await this.#onceDrained(() => {
+          const instant = recorded.setPaused(paused, legs);
+          if (!paused) gate.open(legs);
+          return instant;
+        });
+      }
       case 'finish': {
         const call = this.#call(request.call);
         call.finishing ??= { id: request.id, at: request.at, due: sharedClock() + this.#settings.tailMs };
@@ -106,12 +118,14 @@ export class MediaLoop {
     }
   }
 
-  #openCall(call: number, directory: string, utterances: boolean): void {
+  #openCall({ call, directory, utterances, gate: memory }: RequestEnvelope & { kind: 'open-call' }): void {
+    const gate = new PauseGate(memory);
     const recorded = new RecordedCall(
       {
         directory,
         utterance: this.#settings.utterance,
         counters: this.#counters,
+        gate,
         clock: sharedClock,
         epoch: () => Date.now(),
         ...(utterances ? { voice: this.#voice } : {}),
@@ -125,7 +139,7 @@ export class MediaLoop {
         writeFailed: (message) => this.#port.post({ kind: 'write-failed', call, message }),
       },
     );
-    this.#calls.set(call, { call, recorded, legs: new Map(), finishing: undefined });
+    this.#calls.set(call, { call, recorded, gate, legs: new Map(), finishing: undefined });
     this.#schedule();
   }
 
@@ -166,7 +180,7 @@ export class MediaLoop {
   }
 
   /** Acts when the sockets are drained: what was sent before a hold or the end of a stream is still heard. */
-  #onceDrained(act: () => void): Promise<void> {
+  #onceDrained<T>(act: () => T): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#whenDrained.push(() => {
         try {

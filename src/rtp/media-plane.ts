@@ -37,8 +37,25 @@ export interface MediaCall {
   ): Promise<void>;
   /** The SRC removed the stream: the leg hears no more, its file goes on as silence to the end of the call. */
   closeLeg(leg: number): Promise<void>;
+  /**
+   * Pauses or resumes writing, of `legs` or of all and of those to come. Resolves when it is in force: what is received from then on
+   * is dropped before it is decoded. A resume lets nothing through whose place on the clock lies before it. Goes ahead of
+   * operations that wait. Legs that are so already stay so.
+   *
+   * Throws `SRS_MEDIA_WORKER` when the worker is gone or does not confirm in time; a pause then still holds: whenever the worker
+   * goes on, it drops what it finds.
+   */
+  setPaused(paused: boolean, legs?: readonly number[]): Promise<PauseInstant>;
   /** Waits for the tail, writes what is in flight, finishes the files and frees the ports (into quarantine). Idempotent. */
   finish(): Promise<MediaCallResult>;
+}
+
+/** When a pause or its end came into force. */
+export interface PauseInstant {
+  /** Call clock. */
+  readonly atMs: number;
+  /** Epoch ms. */
+  readonly at: number;
 }
 
 export interface LegOptions {

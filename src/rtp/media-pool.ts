@@ -9,7 +9,7 @@ import type { CutReason } from '../core/model.js';
 import type { MediaCountersDelta } from './media-counters.js';
 import type { MediaCall, MediaCallEvents, MediaCallOptions, MediaCallResult, MediaPlane } from './media-plane.js';
 import { PortPool } from './port-pool.js';
-import { ThreadCall } from './thread-call.js';
+import { ThreadCall, type WorkerPatience } from './thread-call.js';
 import { WorkerHandle, WorkerRefusal } from './worker-handle.js';
 import type { WorkerMessage } from './worker-protocol.js';
 
@@ -19,6 +19,8 @@ const MAX_CALLS_PER_WORKER = 450;
 const RESTART_MS = 1000;
 /** Workers that a call is offered to, one after another, when they die just then. */
 const MAX_OPEN_TRIES = 3;
+/** How long a worker may take to finish its files and end. */
+const STOP_MS = 30_000;
 const SAMPLE_RATE = 8000;
 
 export interface MediaThreadsOptions {
@@ -38,6 +40,9 @@ export interface MediaThreadsOptions {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly clock?: Clock;
+  readonly patience?: Partial<WorkerPatience>;
+  /** Another program for the threads; tests pass one that hangs. */
+  readonly program?: URL;
 }
 
 /** The media plane in worker threads. */
@@ -102,7 +107,7 @@ export class MediaThreads implements MediaPlane {
       await this.#starting?.catch(() => {});
       this.#halt.abort();
       await Promise.all([...this.#calls].map(([number, call]) => this.#finish(number, call)));
-      await Promise.all(this.#workers.map((worker) => worker.stop()));
+      await Promise.all(this.#workers.map((worker) => this.#stopWorker(worker)));
     })();
     return this.#stopping;
   }
@@ -115,6 +120,7 @@ export class MediaThreads implements MediaPlane {
       events,
       worker,
       ports: this.#ports,
+      ...(this.#options.patience ? { patience: this.#options.patience } : {}),
       onPorts: () => this.#options.metrics.portsInUse.set(this.#ports.held),
     });
     worker.calls++;
@@ -122,7 +128,7 @@ export class MediaThreads implements MediaPlane {
     this.#opening.add(call);
     try {
       const { directory, utterances } = options;
-      await worker.request({ kind: 'open-call', call: number, directory, utterances });
+      await worker.request({ kind: 'open-call', call: number, directory, utterances, gate: call.gate.memory });
     } catch (error) {
       this.#forget(number, call);
       throw error;
@@ -133,6 +139,7 @@ export class MediaThreads implements MediaPlane {
       openLeg: (leg) => call.openLeg(leg),
       updateLeg: (leg, change) => call.updateLeg(leg, change),
       closeLeg: (leg) => call.closeLeg(leg),
+      setPaused: (paused, legs) => call.setPaused(paused, legs),
       finish: () => this.#finish(number, call),
     };
   }
@@ -145,6 +152,13 @@ export class MediaThreads implements MediaPlane {
 
   #forget(number: number, call: ThreadCall): void {
     if (this.#calls.delete(number)) call.worker.calls--;
+  }
+
+  /** A thread that does not come to its end is left behind; the process may go. */
+  async #stopWorker(worker: WorkerHandle): Promise<void> {
+    const ms = this.#options.patience?.finishMs ?? STOP_MS;
+    const hanging = setTimeout(() => worker.abandon(`the thread did not end within ${ms} ms`), ms);
+    await worker.stop().finally(() => clearTimeout(hanging));
   }
 
   #leastLoaded(): WorkerHandle | undefined {
@@ -172,6 +186,7 @@ export class MediaThreads implements MediaPlane {
         message: (message) => this.#onMessage(message),
         ended: (error) => this.#onEnded(worker, error, performance.now() - startedAt),
       },
+      this.#options.program,
     );
     this.#workers.push(worker);
     return worker;

@@ -5,7 +5,8 @@ import type { CutReason, MediaFormat } from '../core/model.js';
 import { CallFiles } from './call-files.js';
 import { SAMPLES_PER_MS, type TimelineHooks } from './leg-timeline.js';
 import type { MediaCounters } from './media-counters.js';
-import type { MediaCallResult } from './media-plane.js';
+import type { MediaCallResult, PauseInstant } from './media-plane.js';
+import type { PauseGate } from './pause-gate.js';
 import { RecordedLeg } from './recorded-leg.js';
 
 /** A first packet within this time after the first leg opened is the beginning of the recording; without one, the opening is. */
@@ -37,6 +38,7 @@ export interface RecordedCallOptions {
   readonly voice?: VoiceActivityEngine;
   readonly utterance: Partial<UtteranceCutterOptions>;
   readonly counters: MediaCounters;
+  readonly gate?: PauseGate;
   /** Monotonic ms. */
   readonly clock: () => number;
   /** Epoch ms. */
@@ -62,6 +64,8 @@ export class RecordedCall {
   #zero: number | undefined;
   #startedAt = 0;
   #waitedOnce = false;
+  /** Whether legs to come begin paused. */
+  #paused = false;
 
   /** Creates `call.wav`. Throws `SRS_RECORDING_WRITE`. */
   constructor(options: RecordedCallOptions, events: RecordedCallEvents) {
@@ -93,6 +97,8 @@ export class RecordedCall {
       origin,
       counters: this.#options.counters,
       hooks,
+      paused: this.#paused,
+      ...(this.#options.gate ? { gate: this.#options.gate } : {}),
       ...(cutter ? { cutter } : {}),
     });
     this.#files.addLeg(leg, recorded.timeline);
@@ -102,6 +108,19 @@ export class RecordedCall {
 
   leg(leg: number): RecordedLeg | undefined {
     return this.#legs.get(leg);
+  }
+
+  /**
+   * Pauses or resumes legs; without `legs` all of them, and those to come. To be called when the sockets are drained: what came
+   * before is written, what comes after is not. Begins the call clock when it has not begun, because the pause has a place on it.
+   */
+  setPaused(paused: boolean, legs?: readonly number[]): PauseInstant {
+    const now = this.#options.clock();
+    if (this.#zero === undefined) this.#findZero(now, true);
+    const wall = this.#wall(now);
+    if (!legs) this.#paused = paused;
+    for (const leg of this.#legs.values()) if (!legs || legs.includes(leg.leg)) leg.setPaused(paused, wall);
+    return { atMs: wall / SAMPLES_PER_MS, at: this.#options.epoch() };
   }
 
   /** One tick of the loop, after the sockets were drained. @param now monotonic ms */

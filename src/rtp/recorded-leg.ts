@@ -4,9 +4,10 @@ import type { MediaFormat } from '../core/model.js';
 import { LegTimeline, SAMPLES_PER_MS, type TimelineHooks } from './leg-timeline.js';
 import { type MediaCounters, noDrops } from './media-counters.js';
 import type { LegStatistics } from './media-plane.js';
+import type { PauseGate } from './pause-gate.js';
 import { type PayloadTable, payloadTable } from './payload-table.js';
 import { emptyRtpHeader, isRtcp, parseRtp } from './rtp-packet.js';
-import { SequenceTracker } from './sequence.js';
+import { SequenceTracker, timestampDistance } from './sequence.js';
 import { SourceLatch } from './source-latch.js';
 
 /** libuv reads at most 32 packets of a socket per turn: that many mean that more are waiting. */
@@ -17,6 +18,8 @@ const MAX_SOURCES = 1000;
 const MAX_PAYLOAD = 8000;
 /** A former SSRC is taken back only when the present one has been silent for so many ticks, so that two senders on one port do not flap. */
 const FORMER_SOURCE_TICKS = 2;
+/** 10 s: how long after a pause, and how far back, a packet is known by its timestamp to be one of the pause. */
+const PAUSE_MEMORY_SAMPLES = 80_000;
 
 export interface RecordedLegOptions {
   readonly leg: number;
@@ -25,6 +28,9 @@ export interface RecordedLegOptions {
   /** Position of the first sample. */
   readonly origin: number;
   readonly counters: MediaCounters;
+  /** Whether the call is paused already; a leg of a paused call begins so. */
+  readonly paused?: boolean;
+  readonly gate?: PauseGate;
   readonly hooks: TimelineHooks;
   /** Makes the cutter when speech is to be cut. */
   readonly cutter?: UtteranceCutter;
@@ -43,6 +49,13 @@ export class RecordedLeg {
   readonly #sources = new Set<number>();
   #table: PayloadTable;
   #active: boolean;
+  #paused: boolean;
+  readonly #gate: PauseGate | undefined;
+  /** The newest packet that was dropped in a pause: who sent it and when it was spoken. */
+  #skippedSsrc = -1;
+  #skippedTimestamp = 0;
+  /** Until this place of the wall clock the above is remembered. */
+  #rememberUntil = 0;
   #ssrc = -1;
   #formerSsrc = -1;
   #silentTicks = 0;
@@ -58,6 +71,8 @@ export class RecordedLeg {
     this.#counters = options.counters;
     this.#table = payloadTable(options.formats);
     this.#active = options.active;
+    this.#paused = options.paused ?? false;
+    this.#gate = options.gate;
     this.cutter = options.cutter;
     this.timeline = new LegTimeline(options.hooks, options.origin);
   }
@@ -82,6 +97,8 @@ export class RecordedLeg {
     this.#counters.bytes += bytes.length;
     const fault = this.#take(bytes, address, port);
     if (fault) this.#drop(fault);
+    // What must not be kept is not left lying in memory that a core dump would show.
+    if (fault === 'paused') bytes.fill(0);
   }
 
   /** A datagram that nobody could read, by an exception of ours. */
@@ -101,6 +118,24 @@ export class RecordedLeg {
     if (!change.active) this.silence('hold');
   }
 
+  /**
+   * Begins or ends a pause of ours, which knows nothing of the SRC's hold: the leg is written when neither is there. To be called when
+   * the sockets are drained.
+   */
+  setPaused(paused: boolean, wall: number): void {
+    if (paused === this.#paused) return;
+    if (paused) {
+      this.settle(wall, true);
+      this.#paused = true;
+    } else {
+      this.#paused = false;
+      this.#rememberUntil = wall + PAUSE_MEMORY_SAMPLES;
+      this.timeline.bar(wall);
+    }
+    // The cutter keeps nothing over the seam: neither pre-roll out of a pause nor an utterance across it.
+    this.silence('hold');
+  }
+
   /** Commits what is there and ends the utterance in progress. */
   silence(reason: 'hold' | 'end'): void {
     this.timeline.commitTo(this.timeline.newestEnd);
@@ -116,13 +151,15 @@ export class RecordedLeg {
   /** Gives the packets that wait their place. @param force whether nothing may wait on */
   settle(wall: number, force = false): void {
     for (let early = this.timeline.settle(wall, force); early > 0; early--) this.#drop('early');
+    for (let barred = this.timeline.takeBarred(); barred > 0; barred--) this.#drop('paused');
   }
 
   tick(wall: number): void {
     this.#silentTicks++;
     this.#latch.tick();
     this.settle(wall);
-    this.timeline.tick(wall, this.#active);
+    if (wall > this.#rememberUntil && !this.#paused) this.#skippedSsrc = -1;
+    this.timeline.tick(wall, this.#active && !this.#paused);
     this.#reportLost();
   }
 
@@ -151,7 +188,8 @@ export class RecordedLeg {
     const table = this.#table[header.payloadType];
     if (table === undefined) return 'unknown_payload';
     const same = ssrc === this.#ssrc;
-    if (!same && table === 'ignored') return undefined;
+    const held = this.#paused || this.#gate?.closed(this.leg) === true;
+    if (!same && table === 'ignored') return held ? 'paused' : undefined;
     if (!this.#latch.accepts(address, port, same)) return 'stranger';
     if (!same) {
       if (ssrc === this.#formerSsrc && this.#silentTicks < FORMER_SOURCE_TICKS) return 'stranger';
@@ -160,9 +198,29 @@ export class RecordedLeg {
     const order = this.#sequence.accept(sequence);
     if (order === 'duplicate') return 'duplicate';
     this.#silentTicks = 0;
+    if (held) return this.#skip(ssrc, timestamp, payloadLength);
     if (table === 'ignored' || payloadLength === 0) return undefined;
+    if (this.#wasSkipped(ssrc, timestamp)) return 'paused';
     const placement = this.timeline.packet(timestamp, table, bytes, payloadOffset, payloadLength, order === 'newest');
+    if (placement === 'barred') return 'paused';
     return placement === 'late' || placement === 'early' ? placement : undefined;
+  }
+
+  /** A packet in a pause: its header is read, so that the stream is known when the pause ends; its payload is not. */
+  #skip(ssrc: number, timestamp: number, length: number): RtpDropReason {
+    if (ssrc !== this.#skippedSsrc || timestampDistance(this.#skippedTimestamp, timestamp) > 0) {
+      this.#skippedSsrc = ssrc;
+      this.#skippedTimestamp = timestamp;
+    }
+    this.timeline.skip(timestamp, length);
+    return 'paused';
+  }
+
+  /** Whether a packet after a pause is one that was overtaken in it. */
+  #wasSkipped(ssrc: number, timestamp: number): boolean {
+    if (ssrc !== this.#skippedSsrc) return false;
+    const ahead = timestampDistance(this.#skippedTimestamp, timestamp);
+    return ahead <= 0 && ahead > -PAUSE_MEMORY_SAMPLES;
   }
 
   #follow(ssrc: number): void {

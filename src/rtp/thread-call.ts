@@ -11,7 +11,9 @@ import type {
   MediaCallEvents,
   MediaCallOptions,
   MediaCallResult,
+  PauseInstant,
 } from './media-plane.js';
+import { PauseGate } from './pause-gate.js';
 import type { PortPool } from './port-pool.js';
 import { type WorkerHandle, WorkerRefusal } from './worker-handle.js';
 import { sharedClock } from './worker-protocol.js';
@@ -21,6 +23,16 @@ const MAX_BIND_TRIES = 64;
 /** 44 bytes of header, then 8000 samples of two bytes a second. */
 const LEG_HEADER_BYTES = 44;
 const LEG_BYTES_PER_MS = 16;
+
+/** How long a worker may take, in ms. */
+export interface WorkerPatience {
+  /** To confirm a pause or resume. */
+  readonly pauseMs: number;
+  /** To finish a call, its tail included; one that takes longer hangs. */
+  readonly finishMs: number;
+}
+
+const WORKER_PATIENCE: WorkerPatience = { pauseMs: 2_000, finishMs: 30_000 };
 
 /** The main thread's side of one call's media. Its operations run one after another. */
 export class ThreadCall implements MediaCall {
@@ -32,6 +44,8 @@ export class ThreadCall implements MediaCall {
   readonly #openedAt = Date.now();
   readonly #legs = new Map<number, { readonly port: number; open: boolean }>();
   readonly events: MediaCallEvents;
+  readonly gate = new PauseGate();
+  readonly #patience: WorkerPatience;
   #last: Promise<unknown> = Promise.resolve();
   #finishing: Promise<MediaCallResult> | undefined;
 
@@ -41,6 +55,7 @@ export class ThreadCall implements MediaCall {
     readonly events: MediaCallEvents;
     readonly worker: WorkerHandle;
     readonly ports: PortPool;
+    readonly patience?: Partial<WorkerPatience>;
     /** Called after ports were taken or given back. */
     readonly onPorts: () => void;
   }) {
@@ -48,6 +63,7 @@ export class ThreadCall implements MediaCall {
     this.#options = options.call;
     this.#worker = options.worker;
     this.#ports = options.ports;
+    this.#patience = { ...WORKER_PATIENCE, ...options.patience };
     this.#onPorts = options.onPorts;
     this.events = options.events;
   }
@@ -97,6 +113,17 @@ export class ThreadCall implements MediaCall {
     });
   }
 
+  /** Does not wait for its turn: a pause must not stand behind anything. */
+  async setPaused(paused: boolean, legs?: readonly number[]): Promise<PauseInstant> {
+    this.#mustBeOpen();
+    const request = { kind: 'pause', call: this.#number, paused, ...(legs ? { legs } : {}) } as const;
+    const reply = await within(this.#patience.pauseMs, this.#worker.request(request));
+    if (reply && 'atMs' in reply) return reply;
+    // Its thread may hang with packets unread: the shared memory reaches it before the command does.
+    if (paused) this.gate.close(legs);
+    throw new SrsError('SRS_MEDIA_WORKER', 'The media worker has not confirmed in time.');
+  }
+
   finish(): Promise<MediaCallResult> {
     if (!this.#finishing) {
       const at = sharedClock();
@@ -107,8 +134,12 @@ export class ThreadCall implements MediaCall {
 
   async #finish(at: number): Promise<MediaCallResult> {
     try {
-      const result = await this.#worker.request({ kind: 'finish', call: this.#number, at });
-      return result ?? (await this.#salvage());
+      const { finishMs } = this.#patience;
+      const result = await within(finishMs, this.#worker.request({ kind: 'finish', call: this.#number, at }));
+      if (result && 'legs' in result) return result;
+      // A worker that hangs holds every call it has: as a dead one it is replaced, and they end with what is on disk.
+      this.#worker.abandon(`a call was not finished within ${finishMs} ms`);
+      return await this.#salvage();
     } catch {
       // The worker died or lost the call: the session still ends, with what is on disk.
       return await this.#salvage();
@@ -152,5 +183,18 @@ export class ThreadCall implements MediaCall {
     const result = this.#last.then(operation, operation);
     this.#last = result.catch(() => {});
     return result;
+  }
+}
+
+/** What the request comes to, or undefined after `ms`. Its failure later is nobody's. */
+async function within<T>(ms: number, request: Promise<T>): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), ms);
+  });
+  try {
+    return await Promise.race([request, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }

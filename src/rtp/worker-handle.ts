@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { compiledEntry } from '../core/entry.js';
 import { SrsError } from '../core/errors.js';
-import type { MediaCallResult } from './media-plane.js';
+import type { MediaCallResult, PauseInstant } from './media-plane.js';
 import type { RequestEnvelope, WireError, WorkerMessage, WorkerRequest, WorkerSettings } from './worker-protocol.js';
 
 /** Packets are garbage as soon as they are read: a larger nursery makes nothing faster, and takes 70 kB more per call. */
@@ -24,8 +24,10 @@ export interface WorkerHandleEvents {
   ended(error: Error | undefined): void;
 }
 
+type WorkerResult = MediaCallResult | PauseInstant | undefined;
+
 interface Waiter {
-  resolve(result: MediaCallResult | undefined): void;
+  resolve(result: WorkerResult): void;
   reject(error: SrsError): void;
 }
 
@@ -44,11 +46,13 @@ export class WorkerHandle {
   #ended = false;
   #stopping: Promise<void> | undefined;
   readonly #gone: Promise<void>;
+  #leave: () => void = () => {};
 
-  constructor(settings: Omit<WorkerSettings, 'control'>, events: WorkerHandleEvents) {
+  /** @param program of the thread; tests pass one that hangs */
+  constructor(settings: Omit<WorkerSettings, 'control'>, events: WorkerHandleEvents, program?: URL) {
     this.#events = events;
     const workerData: WorkerSettings = { ...settings, control: this.#control };
-    this.#worker = new Worker(compiledEntry(import.meta.url, './media-worker.js'), {
+    this.#worker = new Worker(program ?? compiledEntry(import.meta.url, './media-worker.js'), {
       workerData,
       name: 'media',
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
@@ -62,11 +66,9 @@ export class WorkerHandle {
       this.#error = error;
     });
     this.#gone = new Promise((resolve) => {
-      this.#worker.once('exit', (code) => {
-        this.#onExit(code);
-        resolve();
-      });
+      this.#leave = resolve;
     });
+    this.#worker.once('exit', (code) => this.#onExit(code));
   }
 
   /** Resolves when the thread serves; rejects with `SRS_MEDIA_WORKER` when it ended before. */
@@ -79,7 +81,7 @@ export class WorkerHandle {
   }
 
   /** Sends a request and waits for its answer. Rejects with `WorkerRefusal`, or with `SRS_MEDIA_WORKER` when the thread ends. */
-  request(request: WorkerRequest): Promise<MediaCallResult | undefined> {
+  request(request: WorkerRequest): Promise<WorkerResult> {
     if (this.#ended) return Promise.reject(died(this.#error));
     return new Promise((resolve, reject) => {
       const id = this.#nextId++;
@@ -99,6 +101,16 @@ export class WorkerHandle {
     return this.#stopping;
   }
 
+  /**
+   * A thread that does not answer is treated as dead at once, whatever holds it: those who wait for it hear so, and nothing it may
+   * still say is heard. It is ended too, as soon as the system lets it.
+   */
+  abandon(reason: string): void {
+    this.#error ??= new Error(reason);
+    void this.#worker.terminate().catch(() => {});
+    this.#onExit(1);
+  }
+
   /** Ends the thread at once, as a crash would: files stay as they were last written. For tests of that. */
   async kill(): Promise<void> {
     await this.#worker.terminate();
@@ -106,12 +118,13 @@ export class WorkerHandle {
   }
 
   #onMessage(message: WorkerMessage): void {
+    if (this.#ended) return;
     if (message.kind === 'ready') this.#settle(0, undefined, undefined);
     else if (message.kind === 'reply') this.#settle(message.id, message.result, message.error);
     else this.#events.message(message);
   }
 
-  #settle(id: number, result: MediaCallResult | undefined, error: WireError | undefined): void {
+  #settle(id: number, result: WorkerResult, error: WireError | undefined): void {
     const waiter = this.#waiters.get(id);
     this.#waiters.delete(id);
     if (error) waiter?.reject(new WorkerRefusal(error));
@@ -119,7 +132,9 @@ export class WorkerHandle {
   }
 
   #onExit(code: number): void {
+    if (this.#ended) return;
     this.#ended = true;
+    this.#leave();
     const expected = this.#stopping !== undefined && this.#error === undefined;
     const error = expected ? undefined : (this.#error ?? new Error(`the thread ended with code ${code}`));
     const waiters = [...this.#waiters.values()];

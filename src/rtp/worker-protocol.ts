@@ -2,7 +2,7 @@ import type { UtteranceCutterOptions } from '../audio/utterance-cutter.js';
 import type { ErrorCode } from '../core/errors.js';
 import type { CutReason, MediaFormat } from '../core/model.js';
 import type { MediaCountersDelta } from './media-counters.js';
-import type { MediaCallResult } from './media-plane.js';
+import type { MediaCallResult, PauseInstant } from './media-plane.js';
 
 /** What a media worker is started with. */
 export interface WorkerSettings {
@@ -16,7 +16,14 @@ export interface WorkerSettings {
 
 /** Main to worker. Each is answered by one `reply` with the same `id`. */
 export type WorkerRequest =
-  | { readonly kind: 'open-call'; readonly call: number; readonly directory: string; readonly utterances: boolean }
+  | {
+      readonly kind: 'open-call';
+      readonly call: number;
+      readonly directory: string;
+      readonly utterances: boolean;
+      /** One Int32, see `pause-gate.ts`. */
+      readonly gate: SharedArrayBuffer;
+    }
   | {
       readonly kind: 'open-leg';
       readonly call: number;
@@ -33,6 +40,8 @@ export type WorkerRequest =
       readonly active?: boolean;
     }
   | { readonly kind: 'close-leg'; readonly call: number; readonly leg: number }
+  /** Without `legs`: all, and those to come. */
+  | { readonly kind: 'pause'; readonly call: number; readonly paused: boolean; readonly legs?: readonly number[] }
   /** `at` is `sharedClock()` of the moment the end was asked for. */
   | { readonly kind: 'finish'; readonly call: number; readonly at: number }
   | { readonly kind: 'stop' };
@@ -49,7 +58,12 @@ export interface WireError {
 /** Worker to main. */
 export type WorkerMessage =
   | { readonly kind: 'ready' }
-  | { readonly kind: 'reply'; readonly id: number; readonly result?: MediaCallResult; readonly error?: WireError }
+  | {
+      readonly kind: 'reply';
+      readonly id: number;
+      readonly result?: MediaCallResult | PauseInstant;
+      readonly error?: WireError;
+    }
   | {
       readonly kind: 'utterance';
       readonly call: number;
