@@ -1,48 +1,84 @@
 import type {
   CommunicationSession,
   MetadataStream,
+  NameId,
   Participant,
+  ParticipantSession,
   ParticipantStreams,
   RecordingMetadata,
+  SessionGroup,
+  Warning,
 } from '../core/model.js';
+import { isOpaque, readExtensions } from './metadata-extensions.js';
+import {
+  attribute,
+  children,
+  childText,
+  childTexts,
+  fieldOf,
+  hasEnded,
+  participantId,
+  spanOf,
+} from './metadata-fields.js';
+import { repeatedIds } from './metadata-ids.js';
+import { readMetadataTime } from './metadata-time.js';
 import type { XmlElement } from './xml-element.js';
 
 /** No call has more of one kind; what is beyond is ignored. */
 const MAX_OF_A_KIND = 256;
-const MAX_FIELD = 1024;
+/** Of one element: names of a participant, Session-IDs of a session. */
+const MAX_PER_ELEMENT = 16;
 
 /** What one participant says about streams, before several such elements are joined. */
 interface Links {
   readonly send: Set<string>;
   readonly receive: Set<string>;
+  span?: ParticipantStreams['span'];
 }
 
 /**
  * The tree of any dialect -> one normal form. Elements are found by local name wherever they hang: BroadWorks puts everything under
  * `recording_metadata`, the drafts put `send` and `recv` into the participant, RFC 7865 into `participantstreamassoc`.
  *
- * Pure; never throws; an element that lacks everything is an element without fields.
+ * Pure; never throws; an element that lacks everything is an element without fields. Several `recording` elements, which
+ * RFC 7865 §5.1.2 forbids, are read as one.
  */
-export function normaliseMetadata(root: XmlElement, raw: string): RecordingMetadata {
+export function normaliseMetadata(top: XmlElement, raw: string): { metadata: RecordingMetadata; warnings: Warning[] } {
   const found = new Map<string, XmlElement[]>();
-  collect(root, found);
+  collect(top, found);
   const all = (name: string): readonly XmlElement[] => found.get(name) ?? [];
   const mode = all('datamode').some((element) => /^\s*partial\s*$/i.test(element.text)) ? 'partial' : 'complete';
-  return {
+  const root = top.children.find(({ name }) => name.startsWith('recording')) ?? top.children[0];
+  const sessions = readSessions(all('session'), all('sessionrecordingassoc'));
+  const streams = all('stream').map(readStream);
+  const groups = readGroups(all('group'));
+  const memberships = readMemberships(all('participant'), all('participantsessionassoc'));
+  const extensions = readExtensions(top, raw);
+  const metadata: RecordingMetadata = {
     mode,
-    sessions: readSessions(all('session'), all('sessionrecordingassoc')),
+    sessions,
     participants: readParticipants(all('participant')),
-    streams: all('stream').map(readStream),
+    streams,
     associations: readAssociations(
       all('participant'),
       all('participantstreamassoc'),
       all('participantsessionassoc').filter(hasEnded),
     ),
+    ...(groups.length === 0 ? {} : { groups }),
+    ...(memberships.length === 0 ? {} : { memberships }),
+    ...(extensions.length === 0 ? {} : { extensions }),
+    ...(root === undefined ? {} : { root: root.name.slice(0, 128) }),
+    ...(root?.namespace === undefined ? {} : { namespace: root.namespace }),
     raw,
   };
+  const warnings = repeatedIds(sessions, all('participant').map(readParticipant), streams);
+  if (all('recording').length > 1) warnings.push({ code: 'metadata_malformed', detail: 'several recording elements' });
+  return { metadata, warnings };
 }
 
 const KINDS = new Set([
+  'recording',
+  'group',
   'datamode',
   'session',
   'sessionrecordingassoc',
@@ -52,14 +88,9 @@ const KINDS = new Set([
   'stream',
 ]);
 
-/** Extensions are opaque: an element inside one that happens to be called `stream` is the vendor's own (RFC 7865 §9). */
-function isExtension(element: XmlElement): boolean {
-  return element.name.includes('extension') || element.name === 'broadworksrecordingmetadata';
-}
-
 function collect(element: XmlElement, found: Map<string, XmlElement[]>): void {
   for (const child of element.children) {
-    if (isExtension(child)) continue;
+    if (isOpaque(child)) continue;
     if (KINDS.has(child.name)) {
       const list = found.get(child.name) ?? [];
       if (list.length < MAX_OF_A_KIND) list.push(child);
@@ -69,23 +100,68 @@ function collect(element: XmlElement, found: Map<string, XmlElement[]>): void {
   }
 }
 
+function readGroups(elements: readonly XmlElement[]): SessionGroup[] {
+  return elements.map((element) => {
+    const span = spanOf(element);
+    return { id: attribute(element, 'group_id', 'id') ?? '', ...(span === undefined ? {} : { span }) };
+  });
+}
+
 function readSessions(sessions: readonly XmlElement[], recordings: readonly XmlElement[]): CommunicationSession[] {
   return sessions.map((element) => {
     const id = attribute(element, 'session_id', 'id') ?? '';
-    const recording = recordings.find((assoc) => attribute(assoc, 'session_id', 'id') === id);
+    const recorded = spanOf(recordings.find((assoc) => attribute(assoc, 'session_id', 'id', 'session') === id));
     const groupId = childText(element, 'group-ref') ?? attribute(element, 'group-ref', 'group_id', 'group');
-    const startTime = childText(element, 'start-time') ?? (recording && childText(recording, 'associate-time'));
-    const stopTime = childText(element, 'stop-time') ?? (recording && childText(recording, 'disassociate-time'));
+    const startTime = childText(element, 'start-time') ?? recorded?.fromText;
+    const stopTime = childText(element, 'stop-time') ?? recorded?.untilText;
+    const startedAt = readMetadataTime(startTime);
+    const stoppedAt = readMetadataTime(stopTime);
+    const reasons = childTexts(element, 'reason').slice(0, MAX_PER_ELEMENT);
     return {
       id,
       ...(groupId === undefined ? {} : { groupId }),
-      sipSessionIds: children(element, 'sipsessionid')
-        .map(fieldOf)
-        .filter((value) => value !== ''),
+      sipSessionIds: childTexts(element, 'sipsessionid').slice(0, MAX_PER_ELEMENT),
+      ...(reasons.length === 0 ? {} : { reasons }),
       ...(startTime === undefined ? {} : { startTime }),
       ...(stopTime === undefined ? {} : { stopTime }),
+      ...(startedAt === undefined ? {} : { startedAt }),
+      ...(stoppedAt === undefined ? {} : { stoppedAt }),
+      ...(recorded === undefined ? {} : { recorded }),
     };
   });
+}
+
+/** By `participantsessionassoc`, or by the drafts' `session` attribute of the participant itself. */
+function readMemberships(
+  participants: readonly XmlElement[],
+  associations: readonly XmlElement[],
+): ParticipantSession[] {
+  const told = associations.map((element) => {
+    const span = spanOf(element);
+    const params = children(element, 'param')
+      .slice(0, MAX_PER_ELEMENT)
+      .map((param) => {
+        const value = attribute(param, 'pval', 'value') ?? childText(param, 'pval');
+        return {
+          name: attribute(param, 'pname', 'name') ?? childText(param, 'pname') ?? fieldOf(param),
+          ...(value === undefined ? {} : { value }),
+        };
+      });
+    return {
+      participantId: participantId(element),
+      sessionId: attribute(element, 'session_id', 'session') ?? '',
+      ...(span === undefined ? {} : { span }),
+      ...(params.length === 0 ? {} : { params }),
+    };
+  });
+  const drafted = participants.flatMap((element) => {
+    const sessionId = attribute(element, 'session', 'session_id');
+    const id = participantId(element);
+    if (!sessionId || told.some((one) => one.participantId === id && one.sessionId === sessionId)) return [];
+    const span = spanOf(element);
+    return [{ participantId: id, sessionId, ...(span === undefined ? {} : { span }) }];
+  });
+  return [...told, ...drafted];
 }
 
 /** An id given twice is an error of the SRC (RFC 7865 §6.10); the first holds and the second only fills its blanks. */
@@ -101,7 +177,7 @@ function readParticipants(elements: readonly XmlElement[]): Participant[] {
 }
 
 function readParticipant(element: XmlElement): Participant {
-  const nameIds = children(element, 'nameid');
+  const nameIds = children(element, 'nameid').slice(0, MAX_PER_ELEMENT);
   const aors = [
     ...nameIds.map((nameId) => attribute(nameId, 'aor')),
     ...[element, ...nameIds].map((parent) => childText(parent, 'aor')),
@@ -110,24 +186,39 @@ function readParticipant(element: XmlElement): Participant {
     ...nameIds.map((nameId) => (/^\s*(?:sips?|tel):/i.test(nameId.text) ? fieldOf(nameId) : undefined)),
   ];
   const names = [
-    ...nameIds.map((nameId) => childText(nameId, 'name') ?? attribute(nameId, 'name')),
+    ...nameIds.flatMap((nameId) => [...childTexts(nameId, 'name'), attribute(nameId, 'name')]),
     childText(element, 'name'),
     attribute(element, 'name'),
   ];
   const aor = aors.find((value) => value !== undefined && value !== '');
   const name = names.find((value) => value !== undefined && value !== '');
   const role = roleOf(element);
+  const all = nameIds.map(readNameId).filter((nameId) => nameId.aor !== undefined || nameId.names.length > 0);
+  const telling = all.length > 1 || all.some((one) => one.names.length > 1 || one.names[0]?.lang !== undefined);
   return {
     id: participantId(element),
     ...(aor === undefined ? {} : { aor }),
     ...(name === undefined ? {} : { name }),
     ...(role === undefined ? {} : { role }),
+    ...(telling ? { nameIds: all } : {}),
   };
+}
+
+function readNameId(element: XmlElement): NameId {
+  const aor = attribute(element, 'aor') ?? childText(element, 'aor');
+  const names = children(element, 'name')
+    .slice(0, MAX_PER_ELEMENT)
+    .flatMap((name) => {
+      const text = fieldOf(name);
+      const lang = attribute(name, 'lang');
+      return text === '' ? [] : [{ text, ...(lang === undefined || lang === '' ? {} : { lang }) }];
+    });
+  return { ...(aor === undefined || aor === '' ? {} : { aor }), names };
 }
 
 /** RFC 7865 has no role. It is taken only from an extension that says it in so many words: `role`, or Oracle's `callingParty`. */
 function roleOf(participant: XmlElement): string | undefined {
-  const extensions = participant.children.filter(isExtension);
+  const extensions = participant.children.filter(isOpaque);
   for (const parent of [participant, ...extensions]) {
     const role = childText(parent, 'role') ?? attribute(parent, 'role');
     if (role !== undefined && role !== '') return role.toLowerCase();
@@ -142,8 +233,10 @@ function readStream(element: XmlElement): MetadataStream {
   // Google's `media_label` is the label of the SDP while its `<label>` is a title.
   const label = attribute(element, 'media_label') ?? childText(element, 'label') ?? attribute(element, 'label');
   const sessionId = attribute(element, 'session_id', 'session');
+  const contentType = childText(element, 'content-type') ?? attribute(element, 'content-type');
   return {
     id: attribute(element, 'stream_id', 'id') ?? '',
+    ...(contentType === undefined || contentType === '' ? {} : { contentType }),
     ...(label === undefined || label === '' ? {} : { label }),
     ...(sessionId === undefined ? {} : { sessionId }),
   };
@@ -167,13 +260,19 @@ function readAssociations(
   for (const element of associations) {
     const known = linksOf(participantId(element));
     if (!hasEnded(element)) addLinks(element, known);
+    known.span ??= spanOf(element);
   }
   for (const element of participants) {
     const inline = element.children.some((child) => child.name === 'send' || child.name === 'recv');
     if (inline) addLinks(element, linksOf(participantId(element)));
   }
   for (const element of departures) linksOf(participantId(element));
-  return [...links].map(([id, { send, receive }]) => ({ participantId: id, send: [...send], receive: [...receive] }));
+  return [...links].map(([id, { send, receive, span }]) => ({
+    participantId: id,
+    send: [...send],
+    receive: [...receive],
+    ...(span === undefined ? {} : { span }),
+  }));
 }
 
 function addLinks(element: XmlElement, links: Links): void {
@@ -188,44 +287,4 @@ function streamIds(element: XmlElement, name: string): string[] {
     const own = nested.length > 0 ? nested : [fieldOf(link) || (attribute(link, 'stream_id', 'id') ?? '')];
     return own.filter((id) => id !== '');
   });
-}
-
-/** Ribbon writes 1970 into times that it does not know. */
-function hasEnded(element: XmlElement): boolean {
-  const time = childText(element, 'disassociate-time');
-  return time !== undefined && time !== '' && !time.startsWith('1970');
-}
-
-function participantId(element: XmlElement): string {
-  return attribute(element, 'participant_id', 'id', 'participant') ?? '';
-}
-
-function attribute(element: XmlElement, ...names: string[]): string | undefined {
-  for (const name of names) {
-    const value = element.attributes.get(name);
-    if (value !== undefined) return tidy(value);
-  }
-  return undefined;
-}
-
-function children(element: XmlElement, name: string): XmlElement[] {
-  return element.children.filter((child) => child.name === name);
-}
-
-function childText(element: XmlElement, name: string): string | undefined {
-  const child = element.children.find((candidate) => candidate.name === name);
-  return child && fieldOf(child);
-}
-
-function fieldOf(element: XmlElement): string {
-  return tidy(element.text);
-}
-
-/** Values may be folded over lines (RFC 8068 folds sipSessionID); ids are opaque and only trimmed. */
-function tidy(value: string): string {
-  return value
-    .slice(0, MAX_FIELD * 4)
-    .replace(/\s+/g, ' ')
-    .trim()
-    .slice(0, MAX_FIELD);
 }

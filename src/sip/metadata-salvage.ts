@@ -43,6 +43,7 @@ class Salvage {
       this.#at = lower;
       this.#markup();
     }
+    this.#closeFrom(1, this.#at);
     return this.#top;
   }
 
@@ -80,8 +81,10 @@ class Salvage {
     NAME.lastIndex = this.#at + 2;
     const name = localName(NAME.exec(this.#text)?.[0] ?? '');
     this.#skipTo('>');
-    const depth = this.#open.findLastIndex((element, i) => i > 0 && element.name === name);
-    if (depth > 0) this.#open.length = depth;
+    this.#closeFrom(
+      this.#open.findLastIndex((element, i) => i > 0 && element.name === name),
+      this.#at,
+    );
   }
 
   #startTag(): void {
@@ -94,18 +97,17 @@ class Salvage {
       this.#at += 1;
       return;
     }
-    const element = xmlElement(name);
+    const element = xmlElement(name, this.#at);
     this.#elements += 1;
     this.#at += 1 + name.length;
     this.#attributes(element);
-    if (NEVER_NESTED.has(element.name)) this.#closeLost(element.name);
+    if (NEVER_NESTED.has(element.name)) this.#closeLost(element.name, element.start);
     this.#open.at(-1)?.children.push(element);
     const selfClosing = this.#text.startsWith('/>', this.#at);
-    const end = this.#text.indexOf('>', this.#at);
-    const nextTag = this.#text.indexOf('<', this.#at);
     // A tag whose `>` got lost ends where the next one starts.
-    if (end === -1 && nextTag === -1) this.#at = this.#text.length;
-    else this.#at = end !== -1 && (nextTag === -1 || end < nextTag) ? end + 1 : nextTag;
+    while (this.#at < this.#text.length && this.#text[this.#at] !== '>' && this.#text[this.#at] !== '<') this.#at += 1;
+    if (this.#text[this.#at] === '>') this.#at += 1;
+    element.end = this.#at;
     if (!selfClosing && this.#open.length <= XML_LIMITS.depth) this.#open.push(element);
   }
 
@@ -121,9 +123,17 @@ class Salvage {
     while (/\s/.test(this.#text[this.#at] ?? '')) this.#at += 1;
   }
 
-  #closeLost(name: string): void {
-    const depth = this.#open.findLastIndex((element) => element.name === name);
-    if (depth > 0) this.#open.length = depth;
+  #closeLost(name: string, at: number): void {
+    this.#closeFrom(
+      this.#open.findLastIndex((element) => element.name === name),
+      at,
+    );
+  }
+
+  /** Closes the open element of that depth and all inside it; the root is never closed. */
+  #closeFrom(depth: number, end: number): void {
+    if (depth <= 0) return;
+    for (const element of this.#open.splice(depth)) element.end = end;
   }
 
   #addText(text: string): void {

@@ -1,6 +1,7 @@
 import { SaxesParser } from 'saxes';
 import { SrsError } from '../core/errors.js';
 import type { RecordingMetadata, Warning } from '../core/model.js';
+import { decodeXml } from './metadata-encoding.js';
 import { normaliseMetadata } from './metadata-normal-form.js';
 import { salvageXml } from './metadata-salvage.js';
 import { addAttribute, addText, XML_LIMITS, type XmlElement, xmlElement } from './xml-element.js';
@@ -19,39 +20,21 @@ export interface ReadMetadata {
 export function readMetadata(bytes: Uint8Array): ReadMetadata {
   const raw = decodeXml(bytes);
   try {
-    return { metadata: normaliseMetadata(parseXml(raw), raw), warnings: [] };
+    return normaliseMetadata(parseXml(raw), raw);
   } catch (error) {
-    const metadata = normaliseMetadata(salvageXml(raw), raw);
+    const { metadata, warnings } = normaliseMetadata(salvageXml(raw), raw);
     const detail = SrsError.from(error).facts.rule;
     return {
-      metadata: { ...metadata, mode: 'partial' },
-      warnings: [{ code: 'metadata_malformed', ...(typeof detail === 'string' ? { detail } : {}) }],
+      metadata: { ...metadata, mode: 'partial', salvaged: true },
+      warnings: [{ code: 'metadata_malformed', ...(typeof detail === 'string' ? { detail } : {}) }, ...warnings],
     };
   }
 }
 
 /** Whether the bytes look like recording metadata, for parts whose type is missing or garbled (BroadWorks `application/ +xml`). */
 export function looksLikeMetadata(bytes: Uint8Array): boolean {
-  const head = new TextDecoder().decode(bytes.subarray(0, 4096));
+  const head = decodeXml(bytes.subarray(0, 4096));
   return /<(?:[\w.-]{1,64}:)?recording(?:_metadata)?[\s/>]/i.test(head);
-}
-
-/** UTF-8 by RFC 7865 §5.1; UTF-16 by its mark, anything else that is not UTF-8 as Latin-1. Cut at 256 Ki characters. */
-function decodeXml(bytes: Uint8Array): string {
-  const cut = bytes.subarray(0, XML_LIMITS.characters);
-  const [first, second] = cut;
-  let text: string;
-  if (first === 0xff && second === 0xfe) text = new TextDecoder('utf-16le').decode(cut);
-  else {
-    try {
-      text = new TextDecoder('utf-8', { fatal: true }).decode(cut, { stream: cut.length < bytes.length });
-    } catch {
-      const latin = /^[^>]{0,200}encoding\s*=\s*["'](?:iso-8859|latin|windows-125|us-ascii)/i;
-      const ascii = new TextDecoder('latin1').decode(cut);
-      text = latin.test(ascii) ? ascii : new TextDecoder('utf-8').decode(cut);
-    }
-  }
-  return text.trim().replace(/\0+$/, '');
 }
 
 /**
@@ -74,17 +57,22 @@ function parseXml(text: string): XmlElement {
   parser.on('doctype', () => {
     throw broken('DOCTYPE');
   });
+  let start = 0;
+  parser.on('opentagstart', () => {
+    start = text.lastIndexOf('<', parser.position - 1);
+  });
   parser.on('opentag', (tag) => {
     elements += 1;
     if (elements > XML_LIMITS.elements) throw broken('too many elements');
     if (open.length > XML_LIMITS.depth) throw broken('too deep');
-    const element = xmlElement(tag.name);
+    const element = xmlElement(tag.name, start);
     for (const attribute of Object.values(tag.attributes)) addAttribute(element, attribute.name, attribute.value);
     open.at(-1)?.children.push(element);
     open.push(element);
   });
   parser.on('closetag', () => {
-    open.pop();
+    const element = open.pop();
+    if (element) element.end = parser.position;
   });
   const onText = (piece: string): void => {
     const element = open.at(-1);

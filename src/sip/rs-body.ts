@@ -58,6 +58,7 @@ export function readRsBody(source: RsBodySource): RsBody {
 class BodyReader {
   #sdp: Uint8Array | undefined;
   #xml: Uint8Array | undefined;
+  #xmlType: string | undefined;
   readonly #warnings: Warning[] = [];
 
   /** Takes what it understands of a part. What it does not must be optional, unless it is one of several alternatives. */
@@ -78,7 +79,7 @@ class BodyReader {
           });
     }
     if (kind === 'multipart') this.#multipart(part);
-    else if (kind === 'metadata') this.#xml ??= transferDecoded(part);
+    else if (kind === 'metadata') this.#takeMetadata(part);
     else if (this.#sdp === undefined) this.#sdp = transferDecoded(part);
     else this.#warnings.push({ code: 'sdp_line_ignored', detail: 'second SDP part' });
   }
@@ -107,12 +108,20 @@ class BodyReader {
     for (const one of ordered) this.part(one, alternative);
   }
 
+  /** The first one counts; its type is that of our own requests (RFC 7866 §9.2), when it is one of the two known. */
+  #takeMetadata(part: BodyPart): void {
+    if (this.#xml !== undefined) return;
+    this.#xml = transferDecoded(part);
+    if (METADATA_TYPES.has(part.type.value)) this.#xmlType = part.type.value;
+  }
+
   result(): RsBody {
     const offer = this.#sdp === undefined ? undefined : readOffer(this.#sdp);
+    const mediaType = this.#xmlType;
     const read = this.#xml === undefined ? undefined : readMetadata(this.#xml);
     return {
       ...(offer ? { media: offer.media } : {}),
-      ...(read ? { metadata: read.metadata } : {}),
+      ...(read ? { metadata: { ...read.metadata, ...(mediaType === undefined ? {} : { mediaType }) } } : {}),
       warnings: [...this.#warnings, ...(offer?.warnings ?? []), ...(read?.warnings ?? [])],
     };
   }
