@@ -9,6 +9,11 @@ import { WARNING_CODES } from './model.js';
 export const SIP_METHODS = ['INVITE', 'ACK', 'BYE', 'CANCEL', 'OPTIONS', 'UPDATE', 'INFO', 'PRACK', 'OTHER'] as const;
 export type SipMethodLabel = (typeof SIP_METHODS)[number];
 export const SIP_CLASSES = ['1xx', '2xx', '3xx', '4xx', '5xx', '6xx'] as const;
+export const SIP_REFUSAL_CAUSES = [
+  ...(['malformed', 'too_large', 'forbidden', 'rate', 'challenged', 'unauthenticated', 'full'] as const),
+  ...(['method', 'scheme', 'extension', 'no_dialog', 'merged', 'not_acceptable'] as const),
+] as const;
+export type SipRefusalCause = (typeof SIP_REFUSAL_CAUSES)[number];
 export const RTP_DROP_REASONS = [
   'malformed',
   'unknown_payload',
@@ -38,7 +43,10 @@ export interface MetricsOptions {
 export class Metrics {
   readonly registry = new Registry();
   readonly activeCalls = this.#gauge('siprec_active_calls', 'Recording sessions that are open.');
-  readonly pausedCalls = this.#gauge('siprec_paused_calls', 'Recording sessions that a command of ours has paused, whole or in part.');
+  readonly pausedCalls = this.#gauge(
+    'siprec_paused_calls',
+    'Recording sessions that a command of ours has paused, whole or in part.',
+  );
   readonly calls = this.#counter('siprec_calls_total', 'Recording sessions by how they ended.', ['outcome']);
   readonly portsInUse = this.#gauge(
     'siprec_ports_in_use',
@@ -54,6 +62,11 @@ export class Metrics {
   readonly sipResponses = this.#counter('siprec_sip_responses_total', 'SIP final and provisional responses sent.', [
     'class',
   ]);
+  readonly sipRefused = this.#counter(
+    'siprec_sip_refused_total',
+    'SIP messages that were refused before they reached a call, or that could not be read, by cause.',
+    ['cause'],
+  );
   readonly quirks = this.#counter('siprec_peer_quirks_total', 'Oddities of peers that were accepted.', ['quirk']);
   readonly sttRequests = this.#counter('siprec_stt_requests_total', 'Speech-to-text attempts.', ['vendor', 'status']);
   readonly sttErrors = this.#counter('siprec_stt_errors_total', 'Speech-to-text attempts that failed.', ['vendor']);
@@ -128,6 +141,7 @@ export class Metrics {
     );
     for (const method of SIP_METHODS) this.sipRequests.inc({ method }, 0);
     for (const name of SIP_CLASSES) this.sipResponses.inc({ class: name }, 0);
+    for (const cause of SIP_REFUSAL_CAUSES) this.sipRefused.inc({ cause }, 0);
     for (const reason of RTP_DROP_REASONS) this.rtpDropped.inc({ reason }, 0);
     for (const quirk of WARNING_CODES) this.quirks.inc({ quirk }, 0);
     for (const outcome of ['completed', 'failed', 'rejected']) this.calls.inc({ outcome }, 0);

@@ -3,7 +3,12 @@ import { isIP } from 'node:net';
 import type { IncomingRequest } from './incoming-request.js';
 import type { SipHeader } from './message.js';
 import { parseNameAddress } from './name-address.js';
+import { ownedText } from './owned-text.js';
 import { parseUri } from './uri.js';
+
+interface ContactBearer {
+  headers(name: string): readonly string[];
+}
 
 /** How requests of ours travel in a dialog: remote target and route set (RFC 3261 §12.1.1, §12.2.1.1). */
 export class DialogPath {
@@ -12,15 +17,20 @@ export class DialogPath {
 
   /** @throws SrsError `SRS_SIP_MALFORMED` when Contact or Record-Route cannot be read */
   constructor(invite: IncomingRequest) {
-    this.#target = contactUri(invite) ?? '';
+    this.#target = ownedText(contactUri(invite) ?? '');
     // A UAS keeps Record-Route in the order of the request.
-    this.#routes = invite.headers('record-route');
+    this.#routes = invite.headers('record-route').map(ownedText);
     for (const route of this.#routes) parseNameAddress(route);
   }
 
-  /** Takes the Contact of a target refresh request. @throws SrsError `SRS_SIP_MALFORMED` */
-  refresh(request: IncomingRequest): void {
-    this.#target = contactUri(request) ?? this.#target;
+  /** Takes the Contact of a target refresh request, or of the 2xx to one of ours. @throws SrsError `SRS_SIP_MALFORMED` */
+  refresh(message: ContactBearer): void {
+    this.#target = ownedText(contactUri(message) ?? this.#target);
+  }
+
+  /** Where a request goes when no proxy asked to stay on the way. */
+  get directTarget(): string | undefined {
+    return this.#routes.length === 0 ? this.#target : undefined;
   }
 
   /** Request-URI and Route headers of a request of ours. A first route without `lr` is a strict router. */
@@ -53,9 +63,14 @@ export async function resolveUri(
   }
 }
 
-/** The URI of the Contact, or undefined when there is none. @throws SrsError `SRS_SIP_MALFORMED` */
-export function contactUri(request: IncomingRequest): string | undefined {
-  const [contact] = request.headers('contact');
+/**
+ * The URI of the Contact, or undefined when there is none. A peer of RFC 2543 may leave it out of an INVITE, and is reached then
+ * by its From and Record-Route (RFC 2543 §6.13).
+ *
+ * @throws SrsError `SRS_SIP_MALFORMED`
+ */
+export function contactUri(message: ContactBearer): string | undefined {
+  const [contact] = message.headers('contact');
   if (contact === undefined) return undefined;
   const { uri } = parseNameAddress(contact);
   parseUri(uri);

@@ -1,9 +1,9 @@
-import { BlockList, isIP } from 'node:net';
 import { type Clock, systemClock } from '../core/clock.js';
-import { SrsError } from '../core/errors.js';
 import type { Logger } from '../core/logger.js';
 import type { Metrics } from '../core/metrics.js';
+import type { DigestOptions } from './digest-authenticator.js';
 import { DEFAULT_SIP_LIMITS } from './limits.js';
+import { PeerGate } from './peer-gate.js';
 import { MINIMUM_SESSION_SECONDS } from './session-interval.js';
 import { SipCore } from './sip-core.js';
 import { SipRouter } from './sip-router.js';
@@ -23,6 +23,10 @@ export interface EmbeddedSipServerOptions {
   readonly externalIp?: string;
   /** Addresses or CIDR ranges that may speak to the server; others hear 403. None or empty: everybody. */
   readonly peers?: readonly string[];
+  /** New INVITEs and OPTIONS a second from one address (IPv6: from one /64), in bursts of twice as many; 0 or none: no limit. */
+  readonly peerRate?: number;
+  /** Digest authentication of new INVITEs and OPTIONS; `exempt` are networks that need none. */
+  readonly digest?: DigestOptions & { readonly exempt?: readonly string[] };
   /** 65,535 when not given. */
   readonly maxMessageBytes?: number;
   /** TCP connections per port; 1,024 when not given. */
@@ -38,6 +42,10 @@ export interface EmbeddedSipServerOptions {
   readonly timers?: SipTimers;
   /** The smallest Session-Expires taken, in seconds; 90 when not given (RFC 4028 §4). */
   readonly minimumSessionSeconds?: number;
+  /** How long an INVITE may be undecided before a reliable 183 is sent, where the peer takes one; 200 when not given. */
+  readonly provisionalAfterMs?: number;
+  /** The pause after a 491, in ms; by chance up to 2 s when not given (RFC 3261 §14.1). */
+  readonly glareWaitMs?: () => number;
   /** Value of Server and User-Agent. */
   readonly serverName: string;
 }
@@ -71,12 +79,19 @@ export class EmbeddedSipServer implements SipServer {
       serverName: options.serverName,
       externalIp: options.externalIp,
       minimumSessionSeconds: options.minimumSessionSeconds ?? MINIMUM_SESSION_SECONDS,
+      ...(options.provisionalAfterMs === undefined ? {} : { provisionalAfterMs: options.provisionalAfterMs }),
+      ...(options.glareWaitMs === undefined ? {} : { glareWaitMs: options.glareWaitMs }),
     });
     const limits = { ...DEFAULT_SIP_LIMITS, maxMessageBytes: options.maxMessageBytes ?? 65_535 };
     this.#router = new SipRouter({
       core: this.#core,
       limits,
-      peers: peerList(options.peers ?? []),
+      gate: new PeerGate({
+        peers: options.peers ?? [],
+        perSecond: options.peerRate ?? 0,
+        digest: options.digest && { ...options.digest, exempt: options.digest.exempt ?? [] },
+        clock: options.clock ?? systemClock,
+      }),
       maxTransactions: options.maxTransactions ?? 200_000,
     });
     const shared = {
@@ -136,20 +151,4 @@ export class EmbeddedSipServer implements SipServer {
     this.#router.stop();
     await this.#core.stop();
   }
-}
-
-function peerList(peers: readonly string[]): BlockList | undefined {
-  if (peers.length === 0) return undefined;
-  const list = new BlockList();
-  for (const peer of peers) {
-    const [address = '', prefix] = peer.split('/');
-    const family = isIP(address);
-    const bits = family === 6 ? 128 : 32;
-    const length = prefix === undefined ? bits : Number(prefix);
-    if (family === 0 || !Number.isInteger(length) || length < 0 || length > bits || prefix === '') {
-      throw new SrsError('SRS_CONFIG_INVALID', `"${peer}" is neither an IP address nor a CIDR range`);
-    }
-    list.addSubnet(address, length, family === 6 ? 'ipv6' : 'ipv4');
-  }
-  return list;
 }

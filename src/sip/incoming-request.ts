@@ -2,7 +2,7 @@ import { SrsError } from '../core/errors.js';
 import { type CSeq, parseCSeq } from './cseq.js';
 import { splitList } from './header-list.js';
 import { headerValue, headerValues, type SipHeader, type SipRequest } from './message.js';
-import { parseNameAddress, tagOf } from './name-address.js';
+import { parseNameAddress } from './name-address.js';
 import type { ListenAddress, SipRequestView } from './sip-server.js';
 import type { Endpoint, SipArrival, SipTarget } from './transport.js';
 import { MAGIC_COOKIE, parseVia, stampVia, type Via } from './via.js';
@@ -55,15 +55,14 @@ export class IncomingRequest implements Answerable, SipRequestView {
     this.replyTarget = answerable.replyTarget;
     this.arrival = arrival;
     this.receivedAt = receivedAt;
-    this.callId = mandatory(message, 'call-id');
-    this.cseq = parseCSeq(mandatory(message, 'cseq'));
+    const single = readSingles(message);
+    this.callId = mandatory(single, 'call-id');
+    this.cseq = parseCSeq(mandatory(single, 'cseq'));
     if (this.cseq.method !== message.method) {
       throw new SrsError('SRS_SIP_MALFORMED', 'CSeq names another method than the request line');
     }
-    this.fromTag = parseNameAddress(mandatory(message, 'from')).params.get('tag') ?? '';
-    const to = mandatory(message, 'to');
-    parseNameAddress(to);
-    this.toTag = tagOf(to);
+    this.fromTag = parseNameAddress(mandatory(single, 'from')).params.get('tag') ?? '';
+    this.toTag = parseNameAddress(mandatory(single, 'to')).params.get('tag') || undefined;
   }
 
   get method(): string {
@@ -97,10 +96,15 @@ export class IncomingRequest implements Answerable, SipRequestView {
   /** Key of the server transaction (RFC 3261 §17.2.3); ACK and CANCEL ask for that of the method they belong to. */
   transactionKey(method: string): string {
     const { branch, host, port } = this.via;
-    if (branch?.startsWith(MAGIC_COOKIE)) return `${branch}|${host.toLowerCase()}|${port ?? 5060}|${method}`;
-    // RFC 2543 had no unique branch. The To tag is left out, because the ACK carries the one of our response.
+    if (isBranch(branch)) return `${branch}|${host.toLowerCase()}|${port ?? 5060}|${method}`;
+    // RFC 2543 had no unique branch, and some peers write the cookie with nothing behind it. The To tag is left out, because the ACK carries the one of our response.
     const top = splitList(headerValue(this.message, 'via') ?? '')[0];
     return `2543|${this.uri}|${this.fromTag}|${this.callId}|${this.cseq.number}|${top}|${method}`;
+  }
+
+  /** The peer speaks as RFC 2543 did: no branch, no From tag. It need not send Contact either. */
+  get isRfc2543(): boolean {
+    return this.fromTag === '' && !isBranch(this.via.branch);
   }
 
   /** Equal for copies of one request that came by several ways (§8.2.2.2). */
@@ -109,8 +113,29 @@ export class IncomingRequest implements Answerable, SipRequestView {
   }
 }
 
-function mandatory(message: SipRequest, name: string): string {
-  const value = headerValue(message, name);
+/** Headers that stand once; two that differ would be read one way here and the other way by the next (RFC 3261 §7.3.1). */
+const SINGLE = new Set(['call-id', 'cseq', 'from', 'to', 'max-forwards', 'content-type']);
+const DOUBLED = /[;,]\s*[;,]/;
+
+/** @throws SrsError `SRS_SIP_MALFORMED` when a header that stands once is there twice, or a Via has empty elements */
+function readSingles(message: SipRequest): ReadonlyMap<string, string> {
+  const found = new Map<string, string>();
+  for (const { name, value } of message.headers) {
+    if (name === 'via' && DOUBLED.test(value)) throw new SrsError('SRS_SIP_MALFORMED', 'a Via has empty elements');
+    if (!SINGLE.has(name)) continue;
+    const other = found.get(name);
+    if (other === undefined) found.set(name, value);
+    else if (other !== value) throw new SrsError('SRS_SIP_MALFORMED', `the request has more than one ${name}`);
+  }
+  return found;
+}
+
+function isBranch(branch: string | undefined): branch is string {
+  return branch !== undefined && branch.length > MAGIC_COOKIE.length && branch.startsWith(MAGIC_COOKIE);
+}
+
+function mandatory(single: ReadonlyMap<string, string>, name: string): string {
+  const value = single.get(name);
   if (value === undefined || value === '') throw new SrsError('SRS_SIP_MALFORMED', `the request has no ${name}`);
   return value;
 }

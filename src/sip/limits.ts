@@ -6,6 +6,13 @@ export interface SipLimits {
   readonly maxHeadBytes: number;
   /** Header lines of a message. */
   readonly maxHeaders: number;
+  /** Characters of the Request-URI. */
+  readonly maxUriBytes: number;
 }
 
-export const DEFAULT_SIP_LIMITS: SipLimits = { maxMessageBytes: 65_535, maxHeadBytes: 49_152, maxHeaders: 256 };
+export const DEFAULT_SIP_LIMITS: SipLimits = {
+  maxMessageBytes: 65_535,
+  maxHeadBytes: 49_152,
+  maxHeaders: 256,
+  maxUriBytes: 8_192,
+};

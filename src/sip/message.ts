@@ -36,6 +36,9 @@ export type SipReading =
   | { readonly error: SrsError; readonly partial: SipRequest | undefined };
 
 const NO_BODY = new Uint8Array(0);
+/** How much of a message that is too large is read for the sake of its refusal. */
+const PARTIAL_BYTES = 8_192;
+const PARTIAL_LINES = 64;
 const STRAY = /\r(?!\n|$)|\0/;
 const TOKEN = /^[A-Za-z0-9.!%*_+`'~-]+$/;
 
@@ -55,20 +58,19 @@ export function parseSipMessage(bytes: Uint8Array, limits: SipLimits = DEFAULT_S
 
 /** As `parseSipMessage`, for servers: never throws, and gives what a refusal can be addressed with. */
 export function readSipMessage(bytes: Uint8Array, limits: SipLimits = DEFAULT_SIP_LIMITS): SipReading {
-  if (bytes.length > limits.maxMessageBytes) return failed('SRS_SIP_TOO_LARGE', 'the message is over its byte limit');
+  if (bytes.length > limits.maxMessageBytes) return tooLarge(bytes, 'the message is over its byte limit');
   let start = 0;
   while (bytes[start] === 0x0d || bytes[start] === 0x0a) start++;
   const end = findHeadEnd(bytes, start);
   const headEnd = end === undefined ? bytes.length : end.head;
-  if (headEnd - start > limits.maxHeadBytes)
-    return failed('SRS_SIP_TOO_LARGE', 'the headers are over their byte limit');
+  if (headEnd - start > limits.maxHeadBytes) return tooLarge(bytes, 'the headers are over their byte limit');
   const raw = bytes.subarray(start, headEnd);
   const text = decodeHead(raw);
   const firstBreak = text.indexOf('\n');
   const startLine = (firstBreak < 0 ? text : text.slice(0, firstBreak)).trimEnd();
   const headers = firstBreak < 0 ? [] : readHeaders(text, firstBreak + 1, limits.maxHeaders);
-  if (headers === undefined) return failed('SRS_SIP_TOO_LARGE', 'the message has too many header lines');
-  const first = readStartLine(startLine);
+  if (headers === undefined) return tooLarge(bytes, 'the message has too many header lines');
+  const first = readStartLine(startLine, limits.maxUriBytes);
   if ('error' in first) return { error: first.error, partial: asPartial(first.method, headers) };
   const partial = first.kind === 'request' ? { ...first, headers, body: NO_BODY } : undefined;
   if (end === undefined) return failed('SRS_SIP_MALFORMED', 'the blank line after the headers is missing', partial);
@@ -80,6 +82,21 @@ export function readSipMessage(bytes: Uint8Array, limits: SipLimits = DEFAULT_SI
   }
   const body = bytes.subarray(end.body, end.body + (length ?? there));
   return { message: { ...first, headers, body } };
+}
+
+/** What stands in the first lines of a message that is not read on: enough for its refusal when Via and its kin come first. */
+function tooLarge(bytes: Uint8Array, text: string): SipReading {
+  const error = new SrsError('SRS_SIP_TOO_LARGE', text);
+  let start = 0;
+  while (bytes[start] === 0x0d || bytes[start] === 0x0a) start++;
+  const part = bytes.subarray(start, start + PARTIAL_BYTES);
+  const lines = decodeHead(part).split('\n', PARTIAL_LINES);
+  // The last line may be cut in two.
+  if (lines.length < PARTIAL_LINES) lines.pop();
+  const [first = '', ...rest] = lines;
+  const method = first.split(' ', 1)[0] ?? '';
+  if (!TOKEN.test(method)) return { error, partial: undefined };
+  return { error, partial: asPartial(method, readHeaders(rest.join('\n'), 0, PARTIAL_LINES) ?? []) };
 }
 
 /** CR alone and NUL become blanks here: a value that holds them could never be put into a response. */
@@ -199,7 +216,10 @@ type StartLine =
   | { readonly kind: 'request'; readonly method: string; readonly uri: string }
   | { readonly kind: 'response'; readonly status: number; readonly reason: string };
 
-function readStartLine(line: string): StartLine | { readonly error: SrsError; readonly method?: string } {
+function readStartLine(
+  line: string,
+  maxUriBytes: number,
+): StartLine | { readonly error: SrsError; readonly method?: string } {
   if (line.slice(0, 4).toUpperCase() === 'SIP/') {
     const match = /^SIP\/2\.0[ \t]+([1-6]\d\d)(?:[ \t]+(.*))?$/i.exec(line);
     if (!match) return { error: new SrsError('SRS_SIP_MALFORMED', 'the status line cannot be read') };
@@ -211,6 +231,10 @@ function readStartLine(line: string): StartLine | { readonly error: SrsError; re
   }
   if (uri === undefined || version === undefined || more.length > 0 || !/^[A-Za-z][A-Za-z0-9+.-]*:./.test(uri)) {
     return { method, error: new SrsError('SRS_SIP_MALFORMED', 'the request line is not method, URI and version') };
+  }
+  if (uri.length > maxUriBytes) {
+    const facts = { status: 414 };
+    return { method, error: new SrsError('SRS_SIP_TOO_LARGE', 'the Request-URI is over its limit', { facts }) };
   }
   if (version.toUpperCase() !== 'SIP/2.0') {
     const facts = version.toUpperCase().startsWith('SIP/') ? { status: 505 } : {};

@@ -12,13 +12,13 @@ import { type SipHeader, type SipRequest, type SipResponse, serializeSipMessage 
 import { buildResponse } from './response.js';
 import type { ServerTransaction } from './server-transaction.js';
 import type { SipHandlers, SipReply } from './sip-server.js';
-import type { SipTimers } from './sip-timers.js';
+import { type SipTimers, transactionLifetimeMs } from './sip-timers.js';
 import type { SipTarget, SipTransport } from './transport.js';
 import { writtenHost } from './uri.js';
 import { MAGIC_COOKIE } from './via.js';
 
 /** Extensions that this server has. */
-export const SUPPORTED = 'siprec, timer';
+export const SUPPORTED = 'siprec, timer, 100rel';
 
 export interface SipCoreOptions {
   readonly handlers: SipHandlers;
@@ -30,6 +30,10 @@ export interface SipCoreOptions {
   /** Shown in Contact and Via in place of the local address. */
   readonly externalIp: string | undefined;
   readonly minimumSessionSeconds: number;
+  /** How long an INVITE may be undecided before a reliable 183 is sent, where the peer takes one; 200 when not given. */
+  readonly provisionalAfterMs?: number;
+  /** The pause after a 491, in ms; by chance up to 2 s when not given (RFC 3261 §14.1). */
+  readonly glareWaitMs?: () => number;
 }
 
 /** Where a request of ours goes and what it says about us. */
@@ -103,10 +107,16 @@ export class SipCore {
   }
 
   /** Answers without keeping anything, where no transaction can or shall be made. */
-  respondStateless(request: Answerable, transport: SipTransport, reply: SipReply): void {
-    const response = this.response(request, reply, token(6));
+  respondStateless(
+    request: Answerable,
+    transport: SipTransport,
+    reply: SipReply,
+    extras: { readonly toTag?: string; readonly headers?: readonly SipHeader[] } = {},
+  ): void {
+    const response = this.response(request, reply, extras.toTag ?? token(6));
     this.countResponse(response.status);
-    transport.send(serializeSipMessage(response), request.replyTarget);
+    const headers = extras.headers === undefined ? response.headers : [...response.headers, ...extras.headers];
+    transport.send(serializeSipMessage({ ...response, headers }), request.replyTarget);
   }
 
   /** The host that the peer of this request reaches us at. */
@@ -115,29 +125,40 @@ export class SipCore {
   }
 
   /**
-   * Sends a request of ours; resolves with its final response.
+   * Sends a request of ours; resolves with its final response. An INVITE that is still proceeding after 64*T1 is cancelled.
    *
    * @param request without Via
+   * @param accepted hears every copy of a 2xx to INVITE, each of which needs an ACK (RFC 3261 §13.2.2.4)
    * @throws SrsError `SRS_SIP_TIMEOUT`, or what the transport said
    */
-  request(request: SipRequest, path: OutgoingPath): Promise<SipResponse> {
-    const { transport, target, localHost } = path;
-    const sentBy = `${writtenHost(localHost)}:${transport.address.port}`;
-    const via = `SIP/2.0/${transport.kind.toUpperCase()} ${sentBy};branch=${MAGIC_COOKIE}${token()};rport`;
+  request(request: SipRequest, path: OutgoingPath, accepted?: (response: SipResponse) => void): Promise<SipResponse> {
+    const { transport, target } = path;
     return new Promise((resolve, reject) => {
       const transaction = new ClientTransaction({
-        request: { ...request, headers: [{ name: 'via', value: via }, ...request.headers] },
+        request: withVia(request, path),
         send: (bytes) => transport.send(bytes, target, (error) => transaction.fail(error)),
         reliable: transport.reliable,
         timers: this.options.timers,
         scope: this.scope,
-        onFinal: resolve,
+        cancelAfterMs: transactionLifetimeMs(this.options.timers),
+        onFinal: (response) => {
+          if (response.status < 300) accepted?.(response);
+          resolve(response);
+        },
         onFailure: reject,
         onEnd: (ended) => this.#clients.delete(ended.key),
       });
       this.#clients.set(transaction.key, transaction);
       transaction.start();
     });
+  }
+
+  /** Sends an ACK to a 2xx, which belongs to no transaction. @returns what repeats it */
+  acknowledge(ack: SipRequest, path: OutgoingPath): () => void {
+    const bytes = serializeSipMessage(withVia(ack, path));
+    const send = (): void => path.transport.send(bytes, path.target);
+    send();
+    return send;
   }
 
   /** Gives a response to the request of ours that it answers; false when there is none. */
@@ -183,6 +204,12 @@ export class SipCore {
     for (const dialog of [...this.dialogs.values()]) dialog.forget();
     await this.scope.close();
   }
+}
+
+function withVia(request: SipRequest, { transport, localHost }: OutgoingPath): SipRequest {
+  const sentBy = `${writtenHost(localHost)}:${transport.address.port}`;
+  const value = `SIP/2.0/${transport.kind.toUpperCase()} ${sentBy};branch=${MAGIC_COOKIE}${token()};rport`;
+  return { ...request, headers: [{ name: 'via', value }, ...request.headers] };
 }
 
 function isKnownMethod(method: string): method is SipMethodLabel {

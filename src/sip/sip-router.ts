@@ -1,28 +1,28 @@
-import type { BlockList } from 'node:net';
+import { createHmac, randomBytes } from 'node:crypto';
 import { SrsError } from '../core/errors.js';
 import { token } from '../core/ids.js';
 import { dialogKey } from './dialog.js';
-import { ALLOWED_METHODS, failureReply } from './failure.js';
+import { failureReply } from './failure.js';
 import { type Answerable, IncomingRequest, makeAnswerable } from './incoming-request.js';
 import { takeInvite } from './invite-flow.js';
 import type { SipLimits } from './limits.js';
 import { readSipMessage, type SipRequest } from './message.js';
+import type { PeerGate } from './peer-gate.js';
+import { type Refusal, refusal } from './refusal.js';
+import { RefusalLog } from './refusal-log.js';
+import { checkRequest } from './request-checks.js';
 import { ServerTransaction } from './server-transaction.js';
 import type { SipCore } from './sip-core.js';
 import type { SipReply } from './sip-server.js';
 import type { SipArrival } from './transport.js';
-import { uriScheme } from './uri.js';
 
-/** Option tags that may stand in Require. 100rel costs nothing, because no provisional response but 100 is ever sent (RFC 3262 §3). */
-const KNOWN_OPTIONS = new Set(['siprec', 'timer', '100rel']);
-const KNOWN_SCHEMES = new Set(['sip', 'sips', 'tel']);
-const KNOWN_METHODS = new Set(ALLOWED_METHODS.split(', '));
+/** What is kept for requests in dialogs when all other room for transactions is taken: a call must be able to end. */
+const DIALOG_RESERVE = 1.25;
 
 export interface SipRouterOptions {
   readonly core: SipCore;
   readonly limits: SipLimits;
-  /** Peers that may speak to us; undefined lets everybody. */
-  readonly peers: BlockList | undefined;
+  readonly gate: PeerGate;
   /** Server transactions held at once; more get 503 without a transaction. */
   readonly maxTransactions: number;
 }
@@ -34,10 +34,14 @@ export class SipRouter {
   readonly #transactions = new Map<string, ServerTransaction>();
   /** INVITEs without a To tag by Call-ID, From tag and CSeq, to find copies that came by another way. */
   readonly #merging = new Map<string, string>();
+  readonly #refusals: RefusalLog;
+  readonly #tagKey = randomBytes(16);
 
   constructor(options: SipRouterOptions) {
     this.#options = options;
     this.#core = options.core;
+    const { metrics, logger, clock } = options.core.options;
+    this.#refusals = new RefusalLog(metrics, logger, clock);
   }
 
   get transactions(): number {
@@ -46,6 +50,7 @@ export class SipRouter {
 
   /** Takes whatever a transport received. Never throws. */
   receive(arrival: SipArrival): void {
+    if (isKeepAlive(arrival.bytes)) return;
     try {
       const reading = readSipMessage(arrival.bytes, this.#options.limits);
       const error = arrival.problem ?? ('error' in reading ? reading.error : undefined);
@@ -75,9 +80,8 @@ export class SipRouter {
       this.#refuse(message, arrival, error);
       return;
     }
-    if (!this.#isPeer(arrival.source.address)) {
-      this.#core.options.logger.warn({ callId: request.callId, peer: arrival.source.address }, 'peer is not allowed');
-      this.#stateless(request, arrival, { status: 403 });
+    if (!this.#options.gate.knows(arrival.source.address)) {
+      this.#refuseStateless(request, refusal('forbidden', 403));
       return;
     }
     if (request.method === 'ACK') {
@@ -88,10 +92,6 @@ export class SipRouter {
     const known = this.#transactions.get(key);
     if (known !== undefined) {
       known.retransmitted();
-      return;
-    }
-    if (this.#transactions.size >= this.#options.maxTransactions) {
-      this.#stateless(request, arrival, { status: 503 });
       return;
     }
     if (request.method === 'CANCEL') this.#cancel(request, key);
@@ -106,6 +106,7 @@ export class SipRouter {
 
   #cancel(request: IncomingRequest, key: string): void {
     const invite = this.#transactions.get(request.transactionKey('INVITE'));
+    if (this.#isFull(request, invite !== undefined)) return;
     const transaction = this.#open(request, key, invite?.toTag ?? token(6));
     this.#core.respond(transaction, request, { status: invite === undefined ? 481 : 200 });
     // After the final response the CANCEL has no effect (RFC 3261 §9.2).
@@ -113,34 +114,36 @@ export class SipRouter {
   }
 
   #begin(request: IncomingRequest, key: string): void {
+    const { method } = request;
     const dialog = request.toTag === undefined ? undefined : this.#dialogOf(request);
-    const reply = this.#check(request, dialog !== undefined);
+    if (this.#isFull(request, dialog !== undefined)) return;
+    if (request.toTag === undefined && (method === 'INVITE' || method === 'OPTIONS')) {
+      const stopped = this.#options.gate.admit(request);
+      if (stopped !== undefined) {
+        this.#refuseStateless(request, stopped);
+        return;
+      }
+    }
+    const merged = method === 'INVITE' && this.#merging.has(request.mergeKey);
+    const refused = checkRequest(request, { inDialog: dialog !== undefined, merged });
     const transaction = this.#open(request, key, token(6));
-    if (reply !== undefined) {
-      const { callId, method } = request;
-      this.#core.options.logger.info({ callId, method, status: reply.status }, 'request refused');
-      this.#core.respond(transaction, request, reply);
+    if (refused !== undefined) {
+      this.#note(request, refused);
+      this.#core.respond(transaction, request, refused.reply);
     } else if (dialog !== undefined) dialog.receive(request, transaction);
-    else if (request.method === 'OPTIONS') this.#answerOptions(request, transaction);
+    else if (method === 'OPTIONS') this.#answerOptions(request, transaction);
     else {
       this.#merging.set(request.mergeKey, key);
       void takeInvite(this.#core, request, transaction);
     }
   }
 
-  /** The checks of RFC 3261 §8.2 in their order; undefined lets the request pass. */
-  #check(request: IncomingRequest, inDialog: boolean): SipReply | undefined {
-    const { method } = request;
-    // Inside a dialog the dialog says 405, so that a REFER to a dead one hears 481.
-    if (!inDialog && !KNOWN_METHODS.has(method)) return { status: 405 };
-    if (!inDialog && !KNOWN_SCHEMES.has(uriScheme(request.uri))) return { status: 416 };
-    const outside = method === 'INVITE' || method === 'OPTIONS';
-    if (!inDialog && (request.toTag !== undefined || !outside)) return { status: 481 };
-    if (method === 'INVITE' && !inDialog && this.#merging.has(request.mergeKey)) return { status: 482 };
-    // A BYE that cannot be understood in full still ends the call.
-    if (method === 'BYE') return undefined;
-    const unknown = request.headers('require').filter((tag) => !KNOWN_OPTIONS.has(tag.toLowerCase()));
-    return unknown.length > 0 ? { status: 420, headers: { Unsupported: unknown.join(', ') } } : undefined;
+  /** Refuses what there is no room for. */
+  #isFull(request: IncomingRequest, inDialog: boolean): boolean {
+    const room = this.#options.maxTransactions * (inDialog ? DIALOG_RESERVE : 1);
+    if (this.#transactions.size < room) return false;
+    this.#refuseStateless(request, refusal('full', 503));
+    return true;
   }
 
   #answerOptions(request: IncomingRequest, transaction: ServerTransaction): void {
@@ -176,23 +179,26 @@ export class SipRouter {
     return this.#core.dialogs.get(dialogKey(request.callId, request.toTag ?? '', request.fromTag));
   }
 
-  #isPeer(address: string): boolean {
-    const { peers } = this.#options;
-    return peers === undefined || peers.check(address, address.includes(':') ? 'ipv6' : 'ipv4');
+  /** Answers without a transaction. The To tag is the same for every copy of the request (RFC 3261 §8.2.7). */
+  #refuseStateless(request: IncomingRequest, refused: Refusal): void {
+    this.#note(request, refused);
+    if (request.method === 'ACK') return;
+    const key = request.transactionKey(request.method);
+    const toTag = createHmac('sha256', this.#tagKey).update(key).digest('hex').slice(0, 12);
+    const { headers = [] } = refused;
+    this.#core.respondStateless(request, request.arrival.transport, refused.reply, { toTag, headers });
   }
 
-  #stateless(request: IncomingRequest, arrival: SipArrival, reply: SipReply): void {
-    if (request.method !== 'ACK') this.#core.respondStateless(request, arrival.transport, reply);
+  #note(request: IncomingRequest, { cause, reply }: Refusal): void {
+    const { callId, method, source } = request;
+    this.#refusals.note(cause, { callId, method, status: reply.status, peer: source.address });
   }
 
   /** A message that cannot be taken gets its refusal when enough of it can be read; an ACK and garbage get nothing. */
   #refuse(message: SipRequest | undefined, arrival: SipArrival, error: unknown): void {
     const failure = SrsError.from(error);
-    const peer = arrival.source.address;
-    this.#core.options.logger.debug(
-      { code: failure.code, peer, reason: failure.message },
-      'SIP message cannot be read',
-    );
+    const cause = failure.code === 'SRS_SIP_TOO_LARGE' ? 'too_large' : 'malformed';
+    this.#refusals.note(cause, { peer: arrival.source.address, reason: failure.message });
     if (message === undefined || message.method === 'ACK') return;
     const names = new Set(message.headers.map(({ name }) => name));
     if (!['via', 'from', 'to', 'call-id', 'cseq'].some((name) => names.has(name))) return;
@@ -204,4 +210,12 @@ export class SipRouter {
     }
     this.#core.respondStateless(answerable, arrival.transport, failureReply(failure));
   }
+}
+
+/** CRLF, or the NULs that some peers send, holds the path open and says nothing (RFC 5626 §4.4.1). Four bytes hold no message. */
+function isKeepAlive(bytes: Uint8Array): boolean {
+  if (bytes.length <= 4) return true;
+  const first = bytes[0];
+  if (first !== 0x0d && first !== 0x0a && first !== 0) return false;
+  return bytes.every((byte) => byte === 0x0d || byte === 0x0a || byte === 0);
 }

@@ -134,7 +134,7 @@ describe('the SIP parser', () => {
   });
 });
 
-const LIMITS = { maxMessageBytes: 65_535, maxHeadBytes: 65_535, maxHeaders: 100_000 };
+const LIMITS = { maxMessageBytes: 65_535, maxHeadBytes: 65_535, maxHeaders: 100_000, maxUriBytes: 8_192 };
 
 describe('the SIP writer', () => {
   const base: SipRequest = { kind: 'request', method: 'BYE', uri: 'sip:h', headers: [], body: new Uint8Array(0) };
