@@ -50,6 +50,10 @@ export interface EventJson extends Partial<LegJson> {
   readonly error?: string;
   readonly legs?: readonly LegJson[];
   readonly state?: string;
+  /** `src`, `us` or `both`: who keeps the call from being recorded. */
+  readonly paused_by?: string;
+  /** Legs that a command of ours has paused. */
+  readonly paused_legs?: readonly number[];
   readonly reason?: string;
   readonly duration_ms?: number;
   /** Folder of the recording below `DATA_DIR`. */
@@ -83,7 +87,14 @@ export function eventJson(event: CallEvent): EventJson {
     case 'call.started':
       return { ...base, metadata: { is_final: false }, legs: legsJson(event) };
     case 'call.updated':
-      return { ...base, metadata: { is_final: false }, state: event.state, legs: legsJson(event) };
+      return {
+        ...base,
+        metadata: { is_final: false },
+        state: event.state,
+        ...(event.pausedBy === undefined ? {} : { paused_by: event.pausedBy }),
+        ...(event.pausedLegs === undefined ? {} : { paused_legs: event.pausedLegs }),
+        legs: legsJson(event),
+      };
     case 'call.ended':
       return {
         ...base,
@@ -157,7 +168,8 @@ function legsJson(event: { readonly callId: string; readonly legs: readonly LegD
   return event.legs.map((leg) => legJson(event.callId, leg));
 }
 
-function legJson(callId: string, { leg, label, speaker }: LegDescription): LegJson {
+/** A leg as events and the API show it. */
+export function legJson(callId: string, { leg, label, speaker }: LegDescription): LegJson {
   return {
     leg,
     stream_label: label,

@@ -28,4 +28,9 @@ export interface RecordingSessionPort {
   end(reason: EndReason, last?: LastWords): Promise<void>;
   /** Set by the SIP floor: how to end the dialog from our side. */
   onEndRequested: ((reason: EndReason) => void) | undefined;
+  /**
+   * Set by the SIP floor: how to tell the SRC of a pause or resume of ours. Called when `currentAnswer` has changed by one; what
+   * comes of it changes nothing of the pause. `resumed` = streams are wanted again.
+   */
+  onPauseSignal: ((resumed: boolean) => void) | undefined;
 }

@@ -1,3 +1,4 @@
+import { SrsError } from '../core/errors.js';
 import type { Logger } from '../core/logger.js';
 import type {
   CallEventDraft,
@@ -7,11 +8,14 @@ import type {
   RecordingMetadata,
   RsOffer,
 } from '../core/model.js';
-import type { MediaCall, MediaCallEvents, MediaCallResult } from '../rtp/media-plane.js';
+import type { MediaCall, MediaCallEvents, MediaCallResult, PauseInstant } from '../rtp/media-plane.js';
+import type { LiveCall } from './call-control.js';
 import { LegBook } from './leg-book.js';
 import { MetadataState } from './metadata-state.js';
 import { negotiate } from './negotiation.js';
 import { decideOffer } from './offer-policy.js';
+import { type PauseCommand, PauseControl } from './pause-control.js';
+import { type PauseStatus, pauseStatus } from './pause-status.js';
 import type { LastWords, RecordingSessionPort } from './recorder.js';
 import type { SessionRecord } from './session-record.js';
 import type { SessionServices } from './session-services.js';
@@ -36,6 +40,10 @@ export class RecordingSession implements RecordingSessionPort {
   readonly #metadata = new MetadataState();
   readonly #flow: UtteranceFlow;
   readonly #warnings: SessionWarnings;
+  readonly #pauses: PauseControl;
+  readonly #startedAt: number;
+  #dialect: string | undefined;
+  #told = '';
   #media: MediaCall | undefined;
   #streams: readonly OfferedStream[] = [];
   #answer: MediaAnswer | undefined;
@@ -45,6 +53,7 @@ export class RecordingSession implements RecordingSessionPort {
   #onEndRequested: ((reason: EndReason) => void) | undefined;
   #requestedEnd: EndReason | undefined;
   #completed: Promise<void> | undefined;
+  onPauseSignal: ((resumed: boolean) => void) | undefined;
 
   constructor(id: string, offer: RsOffer, record: SessionRecord, services: SessionServices) {
     this.id = id;
@@ -56,6 +65,8 @@ export class RecordingSession implements RecordingSessionPort {
     this.#warnings = new SessionWarnings(services.metrics, (warning) =>
       this.#publish({ ...this.#base(), type: 'recording.warning', warning }),
     );
+    this.#startedAt = offer.receivedAt;
+    this.#pauses = this.#pauseControl();
     this.#flow = new UtteranceFlow({
       sessionId: id,
       callId: offer.callId,
@@ -86,8 +97,15 @@ export class RecordingSession implements RecordingSessionPort {
     this.#onEndRequested?.(reason);
   }
 
+  /** With streams that a pause of ours holds `inactive`, when the SRC is to know. */
   get currentAnswer(): MediaAnswer {
-    return this.#answer ?? { streams: [], address: '0.0.0.0', timing: '0 0' };
+    const answer = this.#answer ?? { streams: [], address: '0.0.0.0', timing: '0 0' };
+    if (this.#services.pause?.signal !== true || !this.#pauses.any) return answer;
+    const streams = answer.streams.map((stream) => {
+      const leg = this.#legs.at(stream.index);
+      return leg && this.#pauses.paused(leg.leg) ? { ...stream, direction: 'inactive' as const } : stream;
+    });
+    return { ...answer, streams };
   }
 
   /**
@@ -102,6 +120,7 @@ export class RecordingSession implements RecordingSessionPort {
     );
     await this.#applyNow(offer, this.#media);
     mayStart();
+    this.#told = this.#standing();
     this.#publish({ ...this.#base(), type: 'call.started', legs: this.#legs.descriptions() });
     this.#warnings.start();
     return this.currentAnswer;
@@ -110,6 +129,7 @@ export class RecordingSession implements RecordingSessionPort {
   /** Undoes `begin`: nothing of the session is left. */
   async discard(): Promise<void> {
     this.#state = 'ended';
+    this.#pauses.close({ at: this.#services.clock.now() });
     await this.#media?.finish();
     await this.#record.discard();
   }
@@ -117,16 +137,36 @@ export class RecordingSession implements RecordingSessionPort {
   apply(offer: RsOffer): Promise<{ answer?: MediaAnswer }> {
     return this.#inTurn(async () => {
       if (this.#media && (this.#state === 'recording' || this.#state === 'paused')) {
-        const before = JSON.stringify([this.#state, this.#legs.descriptions()]);
-        const state = await this.#applyNow(offer, this.#media);
-        const legs = this.#legs.descriptions();
-        // A session refresh says nothing new (RFC 4028), so nobody is told of it.
-        if (JSON.stringify([state, legs]) !== before) {
-          this.#publish({ ...this.#base(), type: 'call.updated', legs, state });
-        }
+        await this.#applyNow(offer, this.#media);
+        this.#tellStatus();
       }
       return offer.media ? { answer: this.currentAnswer } : {};
     });
+  }
+
+  /** Resolves when nothing of what is received from now on is kept. Throws `SRS_CALL_STATE`, `SRS_MEDIA_WORKER`. */
+  async pause(command: PauseCommand): Promise<PauseInstant> {
+    this.#mustBeLive();
+    return this.#pauses.pause(command);
+  }
+
+  async resume(command: PauseCommand): Promise<PauseInstant> {
+    this.#mustBeLive();
+    return this.#pauses.resume(command);
+  }
+
+  /** As an operator sees it. */
+  describe(): LiveCall {
+    const live = this.#ending === undefined && this.#state !== 'draining';
+    return {
+      sessionId: this.id,
+      callId: this.callId,
+      startedAt: this.#startedAt,
+      legs: this.#legs.descriptions(),
+      pauses: this.#pauses.intervals,
+      ...(this.#dialect === undefined ? {} : { dialect: this.#dialect }),
+      ...(live ? this.#status() : { state: 'draining' as const }),
+    };
   }
 
   end(reason: EndReason, last?: LastWords): Promise<void> {
@@ -146,6 +186,7 @@ export class RecordingSession implements RecordingSessionPort {
     if (last?.metadata) this.#takeLastMetadata(last.metadata);
     this.#warnings.tell(last?.warnings ?? []);
     const result = await this.#media?.finish();
+    this.#endPause(result);
     if (result) this.#report(result, reason);
     this.#publish({ ...this.#base(), type: 'call.updated', legs: this.#legs.descriptions(), state: 'draining' });
     this.#completed = this.#complete(reason, result?.durationMs ?? 0);
@@ -187,7 +228,7 @@ export class RecordingSession implements RecordingSessionPort {
   }
 
   /** Takes an offer whole, or throws and has changed nothing (RFC 3261 §14.2). */
-  async #applyNow(offer: RsOffer, media: MediaCall): Promise<'recording' | 'paused'> {
+  async #applyNow(offer: RsOffer, media: MediaCall): Promise<void> {
     if (offer.media) {
       const decisions = decideOffer(offer.media);
       const address = this.#services.mediaAddress(this.#localAddress);
@@ -200,9 +241,56 @@ export class RecordingSession implements RecordingSessionPort {
     this.#warnings.tell(offer.warnings);
     this.#identify(offer);
     this.#record.describe(this.#legs.descriptions(), this.#metadata.participants);
-    const state = this.#legs.anyActive ? 'recording' : 'paused';
-    this.#state = state;
-    return state;
+    this.#dialect = offer.dialect ?? this.#dialect;
+    this.#state = this.#status().state;
+  }
+
+  #pauseControl(): PauseControl {
+    const { pause, clock, metrics } = this.#services;
+    return new PauseControl({
+      media: () => this.#media,
+      legs: () => this.#legs.all.filter(({ open }) => open).map(({ leg }) => leg),
+      ...(pause ? { limits: pause } : {}),
+      changed: ({ resumed }) => {
+        this.#record.keepPauses(this.#pauses.intervals);
+        if (this.#state !== 'recording' && this.#state !== 'paused') return;
+        this.#tellStatus();
+        if (pause?.signal === true) this.onPauseSignal?.(resumed);
+      },
+      warn: (warning) => this.#warnings.tell([warning]),
+      clock,
+      metrics,
+      logger: this.#log,
+    });
+  }
+
+  #mustBeLive(): void {
+    if (this.#ending === undefined && (this.#state === 'recording' || this.#state === 'paused')) return;
+    throw new SrsError('SRS_CALL_STATE', 'the call is not being recorded any more');
+  }
+
+  #endPause(result: MediaCallResult | undefined): void {
+    const at = this.#services.clock.now();
+    this.#pauses.close({ at, ...(result ? { atMs: result.durationMs } : {}) });
+    if (this.#pauses.intervals.length > 0) this.#record.keepPauses(this.#pauses.intervals);
+  }
+
+  #status(): PauseStatus {
+    return pauseStatus(this.#legs.all, this.#pauses);
+  }
+
+  #standing(): string {
+    return JSON.stringify([this.#status(), this.#legs.descriptions()]);
+  }
+
+  /** A session refresh says nothing new (RFC 4028), so nobody is told of it. */
+  #tellStatus(): void {
+    const standing = this.#standing();
+    if (standing === this.#told) return;
+    this.#told = standing;
+    const status = this.#status();
+    this.#state = status.state;
+    this.#publish({ ...this.#base(), type: 'call.updated', legs: this.#legs.descriptions(), ...status });
   }
 
   #keepMetadata(metadata: RecordingMetadata): void {

@@ -1,6 +1,6 @@
 import { relative, resolve } from 'node:path';
 import type { Logger } from '../core/logger.js';
-import type { CallEvent, EndReason, LegDescription, Participant, RsOffer } from '../core/model.js';
+import type { CallEvent, EndReason, LegDescription, Participant, PauseInterval, RsOffer } from '../core/model.js';
 import type { LegStatistics, MediaCallResult } from '../rtp/media-plane.js';
 import { CallDirectory } from '../store/call-directory.js';
 import { type CallRecord, CallRecordWriter, type RecordedLegStatistics } from '../store/call-record.js';
@@ -47,6 +47,11 @@ export class SessionRecord {
       legs: legs.map((leg) => ({ ...record.legs.find((known) => known.leg === leg.leg), ...leg })),
       participants,
     }));
+  }
+
+  /** Pauses by a command of ours so far. */
+  keepPauses(pauses: readonly PauseInterval[]): void {
+    this.#writer.update({ pauses });
   }
 
   finishMedia(result: MediaCallResult, reason: EndReason): void {

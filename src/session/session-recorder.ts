@@ -1,6 +1,8 @@
 import { SrsError } from '../core/errors.js';
 import { timeSortedId } from '../core/ids.js';
 import type { EndReason, MediaAnswer, RsOffer } from '../core/model.js';
+import type { CallControl, CommandEffect, LiveCall } from './call-control.js';
+import type { PauseCommand } from './pause-control.js';
 import type { LastWords, Recorder, RecordingSessionPort } from './recorder.js';
 import { RecordingSession } from './recording-session.js';
 import { openSessionRecord } from './session-record.js';
@@ -15,7 +17,7 @@ export interface SessionRecorderOptions {
 }
 
 /** Opens recording sessions, knows those that are open, and ends them all at shutdown. */
-export class SessionRecorder implements Recorder {
+export class SessionRecorder implements Recorder, CallControl {
   readonly #options: SessionRecorderOptions;
   /** Sessions whose dialog lives; also reservations of sessions that are being opened. */
   #active = 0;
@@ -74,6 +76,39 @@ export class SessionRecorder implements Recorder {
     }
   }
 
+  list(): readonly LiveCall[] {
+    return [...this.#sessions].map((session) => session.describe());
+  }
+
+  find(id: string): LiveCall {
+    return this.#session(id).describe();
+  }
+
+  async pause(id: string, command: PauseCommand): Promise<CommandEffect> {
+    const session = this.#session(id);
+    const effective = await session.pause(command);
+    return { call: session.describe(), effective };
+  }
+
+  async resume(id: string, command: PauseCommand): Promise<CommandEffect> {
+    const session = this.#session(id);
+    const effective = await session.resume(command);
+    return { call: session.describe(), effective };
+  }
+
+  stop(id: string): LiveCall {
+    const session = this.#session(id);
+    session.requestEnd('stopped');
+    // The recording ends now, whether the SRC answers the BYE or not.
+    void this.#end(session, 'stopped');
+    return session.describe();
+  }
+
+  #session(id: string): RecordingSession {
+    for (const session of this.#sessions) if (session.id === id) return session;
+    throw new SrsError('SRS_CALL_UNKNOWN', 'no call that is open has this session id');
+  }
+
   /** Takes no new session from now on; OPTIONS and INVITE answer 503. */
   refuseNew(): void {
     if (this.#phase === 'open') this.#phase = 'draining';
@@ -110,6 +145,12 @@ export class SessionRecorder implements Recorder {
       },
       set onEndRequested(callback) {
         session.onEndRequested = callback;
+      },
+      get onPauseSignal() {
+        return session.onPauseSignal;
+      },
+      set onPauseSignal(callback) {
+        session.onPauseSignal = callback;
       },
     };
   }

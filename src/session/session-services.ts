@@ -5,6 +5,16 @@ import type { CallEvent, CallEventDraft } from '../core/model.js';
 import type { MediaPlane } from '../rtp/media-plane.js';
 import type { SttJob, SttOutcome } from '../stt/dispatcher.js';
 
+/** What holds for pauses of ours. */
+export interface PauseLimits {
+  /** ms after which a pause is reported as forgotten. */
+  readonly alarmMs: number;
+  /** ms after which a pause ends by itself; 0 = never. */
+  readonly limitMs: number;
+  /** Whether the SRC is told by re-INVITE. */
+  readonly signal: boolean;
+}
+
 /** What a session needs of the rest of the house. Made once, in `src/app.ts`. */
 export interface SessionServices {
   readonly media: MediaPlane;
@@ -18,6 +28,7 @@ export interface SessionServices {
   readonly mediaAddress: (localAddress: string | undefined) => string;
   /** BCP 47 of the calls, when the operator says so. */
   readonly language?: string;
+  readonly pause?: PauseLimits;
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly logger: Logger;

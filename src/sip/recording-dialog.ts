@@ -24,12 +24,15 @@ export class RecordingDialog implements SipDialogHandlers {
   readonly #writer: AnswerWriter;
   /** True from our offer in a 200 to the answer in its ACK. */
   #awaitsAnswer = false;
+  /** What the SRC is being told of pauses, one after another. */
+  #signals: Promise<void> = Promise.resolve();
   #requestedEnd: EndReason | undefined;
 
   constructor(options: RecordingDialogOptions) {
     this.#options = options;
     this.#writer = new AnswerWriter(options.first.receivedAt * 1000 + Math.floor(Math.random() * 1000));
     options.session.onEndRequested = (reason) => this.#hangUp(reason);
+    options.session.onPauseSignal = (resumed) => this.#signal(resumed);
     this.#awaitsAnswer = options.first.media === undefined;
   }
 
@@ -112,6 +115,39 @@ export class RecordingDialog implements SipDialogHandlers {
   #endReason(reason: Parameters<SipDialogHandlers['ended']>[0]): EndReason {
     if (reason === 'local') return this.#requestedEnd ?? 'stopped';
     return reason === 'transport' ? 'failed' : reason;
+  }
+
+  #signal(resumed: boolean): void {
+    this.#signals = this.#signals
+      .then(() => this.#offerPause(resumed))
+      .catch((error: unknown) => {
+        // The pause itself does not hang on it: what the SRC goes on sending is dropped.
+        this.#options.logger.warn({ callId: this.#options.first.callId, code: codeOf(error) }, 'pause not signalled');
+      });
+  }
+
+  /**
+   * The answer in force as an offer of ours: the same m-lines, none added (RFC 7866 §7.2.2), and `inactive` where we do not listen. At
+   * the end of a pause all streams are wanted, because an SRC may have taken our `inactive` over as its own; its answer says what it
+   * sends.
+   */
+  async #offerPause(resumed: boolean): Promise<void> {
+    const { session, dialog, first, logger } = this.#options;
+    const offer = resumed ? willing(session.currentAnswer) : session.currentAnswer;
+    const body = { type: 'application/sdp', content: this.#writer.write(offer) };
+    const response = await dialog.request({ method: 'INVITE', body });
+    const { status } = response;
+    if (status < 200 || status > 299) {
+      logger.warn({ callId: first.callId, status, resumed }, 'the SRC refuses the signal of a pause');
+      return;
+    }
+    logger.info({ callId: first.callId, resumed }, 'pause signalled');
+    if (!resumed || response.body.byteLength === 0) return;
+    await this.#takeAnswer({
+      type: response.header('content-type'),
+      content: response.body,
+      receivedAt: Date.now(),
+    });
   }
 
   #hangUp(reason: EndReason): void {

@@ -4,6 +4,7 @@ import type {
   EndReason,
   LegDescription,
   Participant,
+  PauseInterval,
   TranscriptFailed,
   TranscriptFinal,
   Warning,
@@ -48,6 +49,8 @@ export interface CallRecord {
   readonly legs: readonly RecordedLeg[];
   readonly participants: readonly Participant[];
   readonly warnings: readonly Warning[];
+  /** Pauses by a command of ours, oldest first. */
+  readonly pauses?: readonly PauseInterval[];
   /** In the order of publication, which is the order in which the utterances ended. */
   readonly transcripts: readonly TranscriptFinal[];
   readonly failures: readonly TranscriptFailed[];
