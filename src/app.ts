@@ -81,6 +81,7 @@ export class App {
         submit: (job) => this.#speech.submit(job),
         publish: (draft) => this.bus.publish(draft),
         mediaAddress: (localAddress) => this.#mediaAddress(localAddress),
+        pause: { ...config.pause, signal: config.sip.signalPause },
         ...(config.whisper.language === undefined ? {} : { language: config.whisper.language }),
       },
     });
@@ -89,6 +90,7 @@ export class App {
       ...shared,
       ...config.http,
       health: () => this.health(),
+      calls: this.recorder,
       onUpgrade: [(request, socket, head) => websocket.handleUpgrade(request, socket, head)],
     });
   }

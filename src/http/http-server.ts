@@ -6,6 +6,8 @@ import { SrsError } from '../core/errors.js';
 import type { Logger } from '../core/logger.js';
 import type { Metrics } from '../core/metrics.js';
 import { ApiKeys } from '../listeners/api-keys.js';
+import type { CallControl } from '../session/call-control.js';
+import { type ApiRoute, COMMAND_LIMIT_BYTES, callsApi } from './calls-api.js';
 import { type HealthReport, healthJson, reasonsAgainst } from './health-report.js';
 
 /** Takes an upgrade, or returns false and leaves the socket as it is. */
@@ -20,6 +22,8 @@ export interface HttpServerOptions {
   readonly metrics: Metrics;
   readonly health: () => HealthReport;
   readonly logger: Logger;
+  /** The calls that the API commands; without them it is not there. */
+  readonly calls?: CallControl;
   /** Asked in order; an upgrade that none takes gets a 404. */
   readonly onUpgrade?: readonly UpgradeHandler[];
 }
@@ -30,7 +34,7 @@ const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 60_000;
 const RETRY_AFTER_SECONDS = '5';
 
-/** The only door to fastify: health, metrics, and the upgrade to WebSocket. Every error has the shape `{ error: { code, message } }`. */
+/** The only door to fastify: health, metrics, commands to calls, and the upgrade to WebSocket. Every error has the shape `{ error: { code, message } }`. */
 export class HttpServer {
   readonly #options: HttpServerOptions;
   readonly #keys: ApiKeys;
@@ -112,7 +116,7 @@ export class HttpServer {
   }
 
   #routes(): void {
-    const { health, metrics } = this.#options;
+    const { health, metrics, calls } = this.#options;
     this.#app.get('/health/live', () => ({ status: 'ok' }));
     this.#app.get('/health/ready', (_request, reply) => {
       const reasons = reasonsAgainst(health());
@@ -123,6 +127,22 @@ export class HttpServer {
     this.#app.get('/metrics', async (_request, reply) => {
       const text = await metrics.render();
       return reply.header('content-type', metrics.registry.contentType).send(text);
+    });
+    for (const route of calls ? callsApi(calls) : []) this.#route(route);
+  }
+
+  #route({ method, path: url, handle }: ApiRoute): void {
+    this.#app.route<{ Params: { id?: string } }>({
+      method,
+      url,
+      bodyLimit: COMMAND_LIMIT_BYTES,
+      handler: async (request, reply) => {
+        const by = this.#keys.required ? `key-${this.#keys.place(keyOf(request))}` : 'api';
+        const answer = await handle({ id: request.params.id ?? '', body: request.body ?? undefined, by });
+        if ('body' in answer) return reply.code(answer.status).send(answer.body);
+        if (answer.status === 503) reply.header('retry-after', '1');
+        return sendError(reply, answer.status, answer.error);
+      },
     });
   }
 

@@ -21,6 +21,14 @@ export class ApiKeys {
     return accepted && candidate !== undefined;
   }
 
+  /** The place of a key among the configured ones, from 1; 0 for one that is not there. In the same time for every key. */
+  place(candidate: string | undefined): number {
+    const given = digest(candidate ?? '');
+    let place = 0;
+    for (const [index, known] of this.#digests.entries()) if (timingSafeEqual(known, given)) place = index + 1;
+    return place;
+  }
+
   /** The token of `Authorization: Bearer …` (RFC 6750 §2.1). */
   static bearer(authorization: string | undefined): string | undefined {
     return /^Bearer +([^\s]+) *$/i.exec(authorization ?? '')?.[1];

@@ -1,4 +1,4 @@
-import type { CallAttributes, LegDescription, PausedBy, PauseInterval } from '../core/model.js';
+import type { LegDescription, PausedBy, PauseInterval } from '../core/model.js';
 import type { PauseInstant } from '../rtp/media-plane.js';
 import type { PauseCommand } from './pause-control.js';
 
@@ -15,7 +15,6 @@ export interface LiveCall {
   readonly pausedLegs?: readonly number[];
   readonly pauses: readonly PauseInterval[];
   readonly dialect?: string;
-  readonly attributes?: CallAttributes;
 }
 
 /** What came of a command. */

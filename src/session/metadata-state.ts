@@ -1,14 +1,19 @@
 import type {
   CommunicationSession,
+  MetadataExtension,
   MetadataStream,
   Participant,
+  ParticipantSession,
   ParticipantStreams,
   RecordingMetadata,
+  SessionGroup,
   Speaker,
 } from '../core/model.js';
 
 /** Of one kind over a whole call: a peer must not fill the memory with UPDATEs. */
 const MAX_KNOWN = 1024;
+/** Extensions are up to 4 KB each, so fewer of them are kept. */
+const MAX_EXTENSIONS = 128;
 
 /**
  * What all metadata of one recording session says together. A complete snapshot replaces what is current, a partial one is merged
@@ -20,7 +25,38 @@ export class MetadataState {
   #participants: Participant[] = [];
   #streams: MetadataStream[] = [];
   #associations: ParticipantStreams[] = [];
+  #groups: SessionGroup[] = [];
+  #memberships: ParticipantSession[] = [];
+  #extensions: MetadataExtension[] = [];
   readonly #ended = new Map<string, Participant>();
+  #hasComplete = false;
+  #pending: readonly string[] = [];
+
+  get groups(): readonly SessionGroup[] {
+    return this.#groups;
+  }
+
+  /** Who belongs, or belonged, to which session. */
+  get memberships(): readonly ParticipantSession[] {
+    return this.#memberships;
+  }
+
+  get extensions(): readonly MetadataExtension[] {
+    return this.#extensions;
+  }
+
+  /** Whether a complete snapshot has come: a partial one before that says only half (RFC 7866 §9.2). */
+  get hasComplete(): boolean {
+    return this.#hasComplete;
+  }
+
+  /**
+   * What the last snapshot named and nothing has described, by kind. It is kept and means something as soon as a later snapshot
+   * describes it. Empty after a complete snapshot: an SRC that leaves elements out of that has no more to tell.
+   */
+  get pending(): readonly string[] {
+    return this.#pending;
+  }
 
   get sessions(): readonly CommunicationSession[] {
     return this.#sessions;
@@ -63,6 +99,20 @@ export class MetadataState {
     if (snapshot.mode === 'partial') this.#merge(snapshot);
     else this.#replace(snapshot);
     for (const { id } of this.#participants) this.#ended.delete(id);
+    this.#hasComplete ||= snapshot.mode === 'complete';
+    this.#pending = snapshot.mode === 'complete' || snapshot.salvaged ? [] : this.#undescribed(snapshot);
+  }
+
+  #undescribed({ associations, memberships = [], streams }: RecordingMetadata): string[] {
+    const participants = new Set([...this.#participants.map(({ id }) => id), ...this.#ended.keys()]);
+    const knownStreams = new Set(this.#streams.map(({ id }) => id));
+    const sessions = new Set(this.#sessions.map(({ id }) => id));
+    const named = {
+      participant: [...associations, ...memberships].filter((one) => !participants.has(one.participantId)),
+      stream: associations.flatMap(({ send, receive }) => [...send, ...receive]).filter((id) => !knownStreams.has(id)),
+      session: [...streams, ...memberships].filter((one) => one.sessionId && !sessions.has(one.sessionId)),
+    };
+    return Object.entries(named).flatMap(([kind, unknown]) => (unknown.length > 0 ? [kind] : []));
   }
 
   #replace(snapshot: RecordingMetadata): void {
@@ -74,6 +124,9 @@ export class MetadataState {
     this.#participants = [...snapshot.participants];
     this.#streams = [...snapshot.streams];
     this.#associations = [...snapshot.associations];
+    this.#groups = [...(snapshot.groups ?? [])];
+    this.#memberships = [...(snapshot.memberships ?? [])];
+    this.#extensions = [...(snapshot.extensions ?? [])];
   }
 
   #merge(snapshot: RecordingMetadata): void {
@@ -82,13 +135,22 @@ export class MetadataState {
     this.#streams = mergeById(this.#streams, snapshot.streams, ({ id }) => id);
     const others = withoutReplaced(this.#associations, snapshot.associations);
     this.#associations = mergeById(others, snapshot.associations, ({ participantId }) => participantId);
+    this.#groups = mergeById(this.#groups, snapshot.groups ?? [], ({ id }) => id);
+    this.#memberships = mergeById(this.#memberships, snapshot.memberships ?? [], (one) =>
+      JSON.stringify([one.participantId, one.sessionId]),
+    );
+    const place = ({ of, id, name }: MetadataExtension): string => JSON.stringify([of, id, name]);
+    const replaced = new Set(snapshot.extensions?.map(place));
+    this.#extensions = [...this.#extensions.filter((one) => !replaced.has(place(one))), ...(snapshot.extensions ?? [])];
+    this.#extensions.splice(0, Math.max(0, this.#extensions.length - MAX_EXTENSIONS));
   }
 }
 
 /** A snapshot that names nothing, such as one that could not be salvaged, ends nothing. */
 function isEmpty(snapshot: RecordingMetadata): boolean {
-  const { sessions, participants, streams, associations } = snapshot;
-  return sessions.length + participants.length + streams.length + associations.length === 0;
+  const { sessions, participants, streams, associations, groups = [], memberships = [] } = snapshot;
+  const named = [sessions, participants, streams, associations, groups, memberships];
+  return named.every((elements) => elements.length === 0);
 }
 
 /**
