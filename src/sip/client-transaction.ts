@@ -15,6 +15,8 @@ export interface ClientTransactionOptions {
   readonly reliable: boolean;
   readonly timers: SipTimers;
   readonly scope: Scope;
+  /** An INVITE that is still proceeding this long after its first provisional response is cancelled; never when not given. */
+  readonly cancelAfterMs?: number;
   readonly onProvisional?: (response: SipResponse) => void;
   /** Once for failures and non-INVITE; for every copy of a 2xx to INVITE, since each needs its ACK from the caller (§13.2.2.4). */
   readonly onFinal: (response: SipResponse) => void;
@@ -100,11 +102,28 @@ export class ClientTransaction {
     const first = this.#state === 'calling';
     this.#state = 'proceeding';
     if (this.#invite) {
-      // A ringing INVITE may take as long as it likes; the caller cancels it.
-      this.#repeat?.stop();
-      this.#cancelTimer?.();
+      if (first) this.#ring();
     } else if (first) this.#repeat?.slowTo(this.#options.timers.t2Ms);
     this.#options.onProvisional?.(response);
+  }
+
+  /** A ringing INVITE may take as long as it likes, unless its patience was given. */
+  #ring(): void {
+    this.#repeat?.stop();
+    this.#cancelTimer?.();
+    const { cancelAfterMs } = this.#options;
+    if (cancelAfterMs !== undefined) this.#after(cancelAfterMs, () => this.#cancel());
+  }
+
+  /** RFC 3261 §9.1: the CANCEL is repeated as long as the INVITE has no final response, for 64*T1 at most. */
+  #cancel(): void {
+    const { request, send, reliable, timers, scope } = this.#options;
+    const bytes = serializeSipMessage(cancelOf(request));
+    send(bytes);
+    if (!reliable) this.#repeat = new Retransmission(scope, () => send(bytes), timers.t1Ms, timers.t2Ms);
+    this.#after(transactionLifetimeMs(timers), () => {
+      this.fail(new SrsError('SRS_SIP_TIMEOUT', 'INVITE was not answered, nor was its CANCEL'));
+    });
   }
 
   #finalOfInvite(response: SipResponse): void {
@@ -135,6 +154,16 @@ export class ClientTransaction {
     this.#cancelTimer?.();
     this.#cancelTimer = this.#options.scope.timeout(action, ms);
   }
+}
+
+/** The CANCEL of an INVITE (§9.1): same branch, To without change, CSeq with the same number. */
+function cancelOf(request: SipRequest): SipRequest {
+  const kept = request.headers.filter(({ name }) =>
+    ['via', 'from', 'to', 'call-id', 'max-forwards', 'route'].includes(name),
+  );
+  const cseq = parseCSeq(headerValue(request, 'cseq') ?? '');
+  const headers = [...kept, { name: 'cseq', value: `${cseq.number} CANCEL` }];
+  return { kind: 'request', method: 'CANCEL', uri: request.uri, headers, body: new Uint8Array(0) };
 }
 
 /** The ACK to a failure (§17.1.1.3): same branch, the To of the response. */

@@ -7,10 +7,21 @@ import { DialogSender } from './dialog-sender.js';
 import { failureReply } from './failure.js';
 import type { IncomingRequest } from './incoming-request.js';
 import { headerValue } from './message.js';
+import { OwnRequests } from './own-requests.js';
+import { ownedText } from './owned-text.js';
+import { PeerRequests } from './peer-requests.js';
+import { ReliableProvisional } from './reliable-provisional.js';
 import type { ServerTransaction } from './server-transaction.js';
-import { negotiateSessionInterval, type SessionInterval, sessionIntervalHeaders } from './session-interval.js';
+import { requestBearsOffer } from './session-description.js';
+import {
+  confirmedInterval,
+  negotiateSessionInterval,
+  type SessionInterval,
+  sessionIntervalHeaders,
+} from './session-interval.js';
+import { SessionRefresh } from './session-refresh.js';
 import { SessionTimer } from './session-timer.js';
-import { type SipCore, SUPPORTED } from './sip-core.js';
+import type { SipCore } from './sip-core.js';
 import type {
   SipDialogControl,
   SipDialogHandlers,
@@ -33,21 +44,29 @@ export function dialogKey(callId: string, localTag: string, remoteTag: string): 
 export class Dialog implements SipDialogControl {
   readonly key: string;
   readonly contact: string;
+  readonly localHost: string;
   readonly #core: SipCore;
   readonly #log: Logger;
   readonly #sender: DialogSender;
+  readonly #own: OwnRequests;
+  readonly #peer: PeerRequests;
+  readonly #refresh: SessionRefresh;
   readonly #callId: string;
-  readonly #cancel = new AbortController();
   readonly #timer: SessionTimer;
-  /** Answers to INVITEs that wait for their ACK, by CSeq. */
-  readonly #deliveries = new Map<number, AnswerDelivery>();
-  /** Requests of the peer that wait for our answer. */
-  readonly #unanswered = new Map<ServerTransaction, IncomingRequest>();
+  #cancel: AbortController | undefined;
+  #wasCancelled = false;
+  /** The INVITE, until its final response. */
+  #invitation: ServerTransaction | undefined;
+  #provisional: ReliableProvisional | undefined;
+  /** Answers to INVITEs that wait for their ACK. */
+  #deliveries: readonly AnswerDelivery[] = [];
   #handlers: SipDialogHandlers = QUIET;
   #state: 'early' | 'confirmed' | 'ending' | 'over' = 'early';
-  readonly localHost: string;
   #remoteCSeq: number;
-  #refreshing = false;
+  /** The peer's INVITE or UPDATE that is being decided. */
+  #taking: Promise<void> | undefined;
+  /** The session description that we sent last and that is in force. */
+  #description: string | undefined;
   #bye: Promise<void> | undefined;
   #decided: () => void = () => {};
   readonly #decision: Promise<void>;
@@ -55,35 +74,69 @@ export class Dialog implements SipDialogControl {
   /** @throws SrsError `SRS_SIP_MALFORMED` when Contact or Record-Route cannot be read */
   constructor(core: SipCore, invite: IncomingRequest, localTag: string, localHost: string) {
     this.#core = core;
-    this.#callId = invite.callId;
+    this.#callId = ownedText(invite.callId);
     this.#log = core.options.logger;
     this.localHost = localHost;
     this.#sender = new DialogSender(core, invite, localTag, localHost);
     this.#remoteCSeq = invite.cseq.number;
-    this.key = dialogKey(invite.callId, localTag, invite.fromTag);
+    this.key = ownedText(dialogKey(invite.callId, localTag, invite.fromTag));
     const { kind, address } = invite.arrival.transport;
     const transport = kind === 'udp' ? '' : `;transport=${kind}`;
     this.contact = `<sip:srs@${writtenHost(localHost)}:${address.port}${transport}>;+sip.srs`;
     this.#timer = new SessionTimer(
       core.scope,
-      (interval) => void this.#refreshPeer(interval),
+      () => this.#refresh.start(),
       () => void this.#end('session_expired'),
     );
+    this.#own = new OwnRequests({
+      core,
+      sender: this.#sender,
+      contact: this.contact,
+      untilQuiet: () => this.#untilQuiet(),
+      interval: () => this.#timer.interval,
+    });
+    this.#peer = new PeerRequests(core);
+    this.#refresh = new SessionRefresh({
+      logger: this.#log,
+      callId: this.#callId,
+      timer: this.#timer,
+      send: async (method) => (await this.#request({ method })).status,
+      describable: () => this.#description !== undefined,
+      alive: () => this.#state === 'confirmed',
+    });
+    this.#refresh.heard(invite);
     this.#decision = new Promise((resolve) => {
       this.#decided = resolve;
     });
   }
 
   get cancelled(): AbortSignal {
+    this.#cancel ??= new AbortController();
+    if (this.#wasCancelled) this.#cancel.abort();
     return this.#cancel.signal;
+  }
+
+  /** Tells the peer that the INVITE is being worked on, by a reliable 183 that makes the dialog early (RFC 3262 §3). */
+  announce(invite: IncomingRequest, transaction: ServerTransaction, onUnacknowledged: () => void): void {
+    if (this.#state !== 'early' || transaction.finalStatus !== undefined) return;
+    const provisional = new ReliableProvisional(invite.cseq.number);
+    const headers = { require: '100rel', rseq: String(provisional.rseq) };
+    this.#core.respond(transaction, invite, { status: 183 }, { contact: this.contact, recordRoute: true, headers });
+    if (transaction.finalStatus !== undefined) return;
+    this.#invitation = transaction;
+    this.#provisional = provisional;
+    this.#core.dialogs.set(this.key, this);
+    const { scope, options } = this.#core;
+    provisional.start(scope, options.timers, () => transaction.retransmitted(), onUnacknowledged);
   }
 
   /** The INVITE was cancelled, refused or given up: there will be no dialog. */
   abandon(cancelled: boolean): void {
     if (this.#state !== 'early') return;
     this.#state = 'over';
-    if (cancelled) this.#cancel.abort();
-    this.#decided();
+    this.#wasCancelled = cancelled;
+    if (cancelled) this.#cancel?.abort();
+    this.#release();
   }
 
   /** Sends the 2xx that makes the dialog, and repeats it until it is acknowledged. */
@@ -96,6 +149,10 @@ export class Dialog implements SipDialogControl {
   ): void {
     this.#handlers = handlers ?? QUIET;
     this.#state = 'confirmed';
+    this.#cancel = undefined;
+    this.#invitation = undefined;
+    // RFC 3262 §3: the 183 is not repeated any more, but its PRACK may still be on its way.
+    this.#provisional?.stop();
     this.#core.dialogs.set(this.key, this);
     this.#answer(invite, transaction, reply, interval);
     this.#decided();
@@ -104,34 +161,33 @@ export class Dialog implements SipDialogControl {
   /** Takes a request that names this dialog; ACK and CANCEL come by their own ways. */
   receive(request: IncomingRequest, transaction: ServerTransaction): void {
     if (request.cseq.number < this.#remoteCSeq) {
-      this.#core.respond(transaction, request, {
-        status: 500,
-        headers: { Warning: '399 sipscribe "CSeq is too low"' },
-      });
+      const headers = { Warning: '399 sipscribe "CSeq is too low"' };
+      this.#core.respond(transaction, request, { status: 500, headers });
       return;
     }
     this.#remoteCSeq = request.cseq.number;
     this.#sender.heard(request);
-    if (request.method === 'BYE') {
+    this.#refresh.heard(request);
+    const { method } = request;
+    if (method === 'BYE') {
       this.#core.respond(transaction, request, { status: 200 });
-      this.#over('bye', request);
-      return;
-    }
-    if (this.#state !== 'confirmed') {
-      this.#core.respond(transaction, request, { status: 481 });
-      return;
-    }
-    if (request.method === 'INVITE' || request.method === 'UPDATE') void this.#refresh(request, transaction);
-    else if (request.method === 'INFO' || request.method === 'OPTIONS') void this.#forward(request, transaction);
+      if (this.#state === 'early') this.#invitation?.onCancel?.();
+      else this.#over('bye', request);
+    } else if (method === 'PRACK') this.#acknowledgeProvisional(request, transaction);
+    else if (this.#state === 'early') this.#postpone(request, transaction);
+    else if (this.#state !== 'confirmed') this.#core.respond(transaction, request, { status: 481 });
+    else if (method === 'INVITE' || method === 'UPDATE') this.#begin(request, transaction);
+    else if (method === 'INFO' || method === 'OPTIONS') void this.#forward(request, transaction);
     else this.#core.respond(transaction, request, { status: 405 });
   }
 
   /** The ACK to a 2xx came. */
   acknowledge(request: IncomingRequest): void {
-    const delivery = this.#deliveries.get(request.cseq.number);
+    const delivery = this.#deliveries.find(({ cseq }) => cseq === request.cseq.number);
     if (delivery === undefined) return;
-    this.#deliveries.delete(request.cseq.number);
+    this.#deliveries = this.#deliveries.filter((other) => other !== delivery);
     delivery.stop();
+    this.#sender.heard(request);
     if (this.#state !== 'confirmed') return;
     const { body: content, receivedAt } = request;
     this.#guard(() => this.#handlers.acknowledged?.({ type: request.header('content-type'), content, receivedAt }));
@@ -144,10 +200,9 @@ export class Dialog implements SipDialogControl {
   }
 
   async request(request: SipDialogRequest): Promise<SipDialogResponse> {
-    if (this.#state !== 'confirmed') throw new SrsError('SRS_SIP_DIALOG_STATE', 'the dialog is not confirmed');
-    const headers = Object.entries(request.headers ?? {}).map(([name, value]) => ({ name: name.toLowerCase(), value }));
-    const response = await this.#sender.send(request.method, [{ name: 'contact', value: this.contact }, ...headers]);
-    return { status: response.status, header: (name) => headerValue(response, name), body: response.body };
+    // A refresh of ours is no business of the application: what it asks for waits for it.
+    await this.#refresh.running;
+    return this.#request(request);
   }
 
   /** The server stops: everything that waits is let go, and nobody is told. */
@@ -156,11 +211,54 @@ export class Dialog implements SipDialogControl {
     this.#release();
   }
 
-  async #refresh(request: IncomingRequest, transaction: ServerTransaction): Promise<void> {
-    if (this.#refreshing) {
-      // RFC 3261 §14.2: one offer at a time.
-      const headers = { 'Retry-After': String(randomInt(0, 11)) };
-      this.#core.respond(transaction, request, { status: 500, headers });
+  async #request(request: SipDialogRequest): Promise<SipDialogResponse> {
+    if (this.#state !== 'confirmed') throw new SrsError('SRS_SIP_DIALOG_STATE', 'the dialog is not confirmed');
+    // The ACK to an INVITE without an offer would have to bring an answer: the session as it is is offered instead.
+    const current = this.#description;
+    const { method } = request;
+    const body =
+      request.body ??
+      (method === 'INVITE' && current !== undefined ? { type: 'application/sdp', content: current } : undefined);
+    if (method === 'INVITE' && body === undefined)
+      throw new SrsError('SRS_SIP_DIALOG_STATE', 'there is no SDP to offer');
+    const { response, interval } = await this.#own.send(body === undefined ? request : { ...request, body });
+    const { status } = response;
+    if (this.#state === 'confirmed') {
+      // RFC 3261 §12.2.1.2, RFC 5057 §5.1: these two alone say that the peer has no such dialog.
+      if (status === 481 || status === 408) void this.#end('session_expired');
+      else if (status < 300) {
+        if (body?.type.toLowerCase().startsWith('application/sdp')) this.#description = ownedText(body.content);
+        this.#timer.restart(confirmedInterval(headerValue(response, 'session-expires'), interval));
+      }
+    }
+    return { status, header: (name) => headerValue(response, name.toLowerCase()), body: response.body };
+  }
+
+  /** RFC 3262 §3: a PRACK that names no response of ours hears 481. */
+  #acknowledgeProvisional(request: IncomingRequest, transaction: ServerTransaction): void {
+    const known = this.#provisional?.acknowledge(request.header('rack')) === true;
+    if (known) this.#provisional = undefined;
+    // The offer of the INVITE is still open, so a PRACK cannot bring another.
+    const status = !known ? 481 : requestBearsOffer(request) ? 488 : 200;
+    this.#core.respond(transaction, request, { status });
+  }
+
+  /** Before the final response to the INVITE nothing else can be decided (RFC 3261 §14.2, RFC 3311 §5.2). */
+  #postpone(request: IncomingRequest, transaction: ServerTransaction): void {
+    const decidable = ['INVITE', 'UPDATE', 'INFO', 'OPTIONS'].includes(request.method);
+    const headers = { 'Retry-After': String(randomInt(0, 11)) };
+    this.#core.respond(transaction, request, decidable ? { status: 500, headers } : { status: 405 });
+  }
+
+  /** One offer at a time (RFC 3261 §14.2, RFC 3311 §5.2); then the session interval and Contact; then the application. */
+  #begin(request: IncomingRequest, transaction: ServerTransaction): void {
+    if (this.#taking !== undefined) {
+      this.#postpone(request, transaction);
+      return;
+    }
+    const offering = this.#own.offering || this.#deliveries.some(({ offers }) => offers);
+    if (offering && (request.method === 'INVITE' || requestBearsOffer(request))) {
+      this.#core.respond(transaction, request, { status: 491 });
       return;
     }
     const session = negotiateSessionInterval(request, this.#core.options.minimumSessionSeconds);
@@ -174,13 +272,21 @@ export class Dialog implements SipDialogControl {
       this.#core.respond(transaction, request, failureReply(error));
       return;
     }
-    this.#refreshing = true;
     if (request.method === 'INVITE') this.#core.respond(transaction, request, { status: 100 });
-    const reply = await this.#ask(request, transaction);
-    this.#refreshing = false;
+    this.#taking = this.#take(request, transaction, session.interval).finally(() => {
+      this.#taking = undefined;
+    });
+  }
+
+  async #take(
+    request: IncomingRequest,
+    transaction: ServerTransaction,
+    interval: SessionInterval | undefined,
+  ): Promise<void> {
+    const reply = await this.#peer.ask(request, transaction, this.#handlers);
     if (transaction.finalStatus !== undefined || this.#state !== 'confirmed') return;
     if (reply.status < 300) this.#sender.retarget(request);
-    this.#answer(request, transaction, reply, session.interval);
+    this.#answer(request, transaction, reply, interval);
   }
 
   /** Final response to an INVITE or UPDATE. */
@@ -202,33 +308,27 @@ export class Dialog implements SipDialogControl {
       if (request.toTag === undefined) this.#fail();
       return;
     }
+    const described = reply.body?.type.toLowerCase().startsWith('application/sdp') === true;
+    if (described && reply.body !== undefined) this.#description = ownedText(reply.body.content);
     this.#timer.restart(interval);
     if (request.method !== 'INVITE') return;
-    const resend = (): void => transaction.repeatFinal();
-    const delivery = new AnswerDelivery(scope, options.timers, resend, () => {
-      this.#log.warn({ callId: this.#callId }, 'answer was not acknowledged');
-      void this.#end('ack_timeout');
+    const delivery = new AnswerDelivery({
+      scope,
+      timers: options.timers,
+      cseq: request.cseq.number,
+      offers: described && !requestBearsOffer(request),
+      resend: () => transaction.repeatFinal(),
+      onTimeout: () => {
+        this.#log.warn({ callId: this.#callId }, 'answer was not acknowledged');
+        void this.#end('ack_timeout');
+      },
     });
-    this.#deliveries.set(request.cseq.number, delivery);
+    this.#deliveries = [...this.#deliveries, delivery];
   }
 
   async #forward(request: IncomingRequest, transaction: ServerTransaction): Promise<void> {
-    const reply = await this.#ask(request, transaction);
+    const reply = await this.#peer.ask(request, transaction, this.#handlers);
     this.#core.respond(transaction, request, reply);
-  }
-
-  /** Asks the application; a CANCEL or the end of the dialog answers for it. */
-  async #ask(request: IncomingRequest, transaction: ServerTransaction): Promise<SipReply> {
-    this.#unanswered.set(transaction, request);
-    transaction.onCancel = () => this.#core.respond(transaction, request, { status: 487 });
-    try {
-      return await this.#handlers.request(request);
-    } catch (error) {
-      this.#log.warn({ callId: this.#callId, method: request.method, err: error }, 'request in dialog failed');
-      return failureReply(error);
-    } finally {
-      this.#unanswered.delete(transaction);
-    }
   }
 
   /** We end it: the application hears it first, then the peer. */
@@ -236,14 +336,14 @@ export class Dialog implements SipDialogControl {
     if (this.#state !== 'confirmed') return;
     this.#state = 'ending';
     this.#timer.stop();
-    this.#refuseUnanswered();
+    this.#own.close();
+    this.#peer.refuseAll();
     this.#guard(() => this.#handlers.ended(reason));
     // RFC 3261 §15: no BYE before the ACK to the 2xx, or before the wait for it is over.
-    await Promise.all([...this.#deliveries.values()].map((delivery) => delivery.settled));
+    await Promise.all(this.#deliveries.map((delivery) => delivery.settled));
     if (this.#core.scope.closed) return;
     try {
-      const headers = text === undefined ? [] : [{ name: 'reason', value: `SIP;cause=200;text="${quotable(text)}"` }];
-      await this.#sender.send('BYE', headers);
+      await this.#sender.sendBye(text);
     } catch (error) {
       this.#log.info({ callId: this.#callId, err: error }, 'BYE was not answered');
     }
@@ -254,7 +354,7 @@ export class Dialog implements SipDialogControl {
   /** The peer ended it. */
   #over(reason: EndReason, bye: IncomingRequest): void {
     const told = this.#state === 'confirmed';
-    this.#refuseUnanswered();
+    this.#peer.refuseAll();
     // While our own BYE is on its way, its end removes the dialog.
     if (!told) return;
     this.#state = 'over';
@@ -269,34 +369,23 @@ export class Dialog implements SipDialogControl {
     this.#guard(() => this.#handlers.ended('transport'));
   }
 
-  #refuseUnanswered(): void {
-    for (const [transaction, request] of this.#unanswered) this.#core.respond(transaction, request, { status: 487 });
-    this.#unanswered.clear();
-  }
-
   #release(): void {
     this.#timer.stop();
-    for (const delivery of this.#deliveries.values()) delivery.stop();
-    this.#deliveries.clear();
+    this.#own.close();
+    this.#provisional?.stop();
+    for (const delivery of this.#deliveries) delivery.stop();
+    this.#deliveries = [];
     this.#core.dialogs.delete(this.key);
     this.#decided();
   }
 
-  /** RFC 4028 §10: we are the refresher. UPDATE needs no offer. */
-  async #refreshPeer(interval: SessionInterval): Promise<void> {
-    const headers = [
-      { name: 'contact', value: this.contact },
-      { name: 'supported', value: SUPPORTED },
-      { name: 'session-expires', value: `${interval.seconds};refresher=uac` },
-    ];
-    try {
-      const response = await this.#sender.send('UPDATE', headers);
-      if (this.#state !== 'confirmed') return;
-      // A peer that asks for refreshes and refuses the UPDATE is there all the same (RFC 5057 §5.1): a recording must not end by it.
-      if (response.status === 481 || response.status === 408) void this.#end('session_expired');
-      else this.#timer.restart(interval);
-    } catch (error) {
-      this.#log.info({ callId: this.#callId, err: error }, 'session refresh was not answered');
+  /** RFC 3261 §14.1: no offer of ours while an INVITE of the peer is open. Bounded, because all that it waits for is. */
+  async #untilQuiet(): Promise<void> {
+    while (this.#state === 'confirmed') {
+      const waits = this.#deliveries.map(({ settled }) => settled);
+      if (this.#taking !== undefined) waits.push(this.#taking);
+      if (waits.length === 0) return;
+      await Promise.all(waits);
     }
   }
 
@@ -307,11 +396,4 @@ export class Dialog implements SipDialogControl {
       this.#log.error({ callId: this.#callId, err: error }, 'dialog handler threw');
     }
   }
-}
-
-function quotable(text: string): string {
-  return text
-    .replace(/[^\x20-\x7e]+/g, ' ')
-    .replace(/["\\]/g, "'")
-    .slice(0, 128);
 }

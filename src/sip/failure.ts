@@ -2,7 +2,7 @@ import { SrsError } from '../core/errors.js';
 import type { SipReply } from './sip-server.js';
 
 /** Methods that are taken in or outside a dialog. */
-export const ALLOWED_METHODS = 'INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, INFO';
+export const ALLOWED_METHODS = 'INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, INFO, PRACK';
 /** Seconds after which a refused SRC may come again. */
 const RETRY_AFTER_SECONDS = 10;
 

@@ -2,13 +2,19 @@ import { Dialog } from './dialog.js';
 import { contactUri } from './dialog-path.js';
 import { failureReply } from './failure.js';
 import type { IncomingRequest } from './incoming-request.js';
+import { takesReliableProvisional } from './reliable-provisional.js';
 import type { ServerTransaction } from './server-transaction.js';
 import { negotiateSessionInterval } from './session-interval.js';
 import type { SipCore } from './sip-core.js';
 import { transactionLifetimeMs } from './sip-timers.js';
 
+/** Longer than a decision takes as a rule: a straight 200 is what every SRC can read. */
+const PROVISIONAL_AFTER_MS = 200;
+
 /**
  * A new INVITE from 100 to its final response (RFC 3261 §13.3.1).
+ * No provisional response but 100 is sent, which stops the peer's repetitions; a peer that takes reliable ones hears a 183 when the
+ * decision is long in coming, which stops its timers too (RFC 3262 §3). An unreliable 183 would say nothing that 100 does not.
  * Whatever happens on the way, the INVITE gets exactly one final response, and a session that was made for nothing is told so.
  */
 export async function takeInvite(
@@ -24,6 +30,7 @@ export async function takeInvite(
     dialog?.abandon(true);
   };
   let cancelPatience = (): void => {};
+  let cancelAnnouncement = (): void => {};
   try {
     core.respond(transaction, request, { status: 100 });
     if (contactUri(request) === undefined) {
@@ -44,6 +51,15 @@ export async function takeInvite(
       logger.error({ callId }, 'INVITE was not decided in time');
       giveUp(503);
     }, transactionLifetimeMs(timers));
+    if (takesReliableProvisional(request)) {
+      const announce = (): void => {
+        early.announce(request, transaction, () => {
+          logger.warn({ callId }, 'provisional response was not acknowledged');
+          giveUp(504);
+        });
+      };
+      cancelAnnouncement = core.scope.timeout(announce, core.options.provisionalAfterMs ?? PROVISIONAL_AFTER_MS);
+    }
     const { reply, session: made } = await handlers.invite(request, early);
     if (transaction.finalStatus !== undefined) {
       // The answer comes too late: the session was made for a call that is gone.
@@ -63,5 +79,6 @@ export async function takeInvite(
     dialog?.abandon(false);
   } finally {
     cancelPatience();
+    cancelAnnouncement();
   }
 }

@@ -6,6 +6,8 @@ export interface SessionInterval {
   readonly seconds: number;
   /** `uac`: the peer refreshes. `uas`: we do. */
   readonly refresher: 'uac' | 'uas';
+  /** False when the peer has no timer and a proxy asked for one: we refresh for the proxy, and nothing expires here. */
+  readonly expires?: boolean;
 }
 
 /** RFC 4028 §4 allows no shorter one. */
@@ -17,9 +19,13 @@ export function negotiateSessionInterval(
   minimumSeconds: number,
 ): { readonly interval: SessionInterval | undefined } | { readonly refusal: SipReply } {
   const value = request.header('session-expires');
-  if (value === undefined || !hasOption(request, 'timer')) return { interval: undefined };
+  if (value === undefined) return { interval: undefined };
+  const timed = hasOption(request, 'timer');
   const seconds = /^\s*(\d{1,9})\s*(?:;|$)/.exec(value)?.[1];
   if (seconds === undefined) return { refusal: { status: 400 } };
+  // A peer without timers cannot understand a 422 (RFC 4028 §9).
+  if (!timed)
+    return { interval: { seconds: Math.max(Number(seconds), minimumSeconds), refresher: 'uas', expires: false } };
   if (Number(seconds) < minimumSeconds) {
     return { refusal: { status: 422, headers: { 'Min-SE': String(minimumSeconds) } } };
   }
@@ -35,6 +41,30 @@ export function sessionIntervalHeaders(interval: SessionInterval | undefined): R
   return interval.refresher === 'uac'
     ? { 'session-expires': expires, require: 'timer' }
     : { 'session-expires': expires };
+}
+
+/**
+ * The headers of a request of ours that refreshes the session (RFC 4028 §7.4). In our own request we are the UAC: the peer
+ * that refreshes is named `uas` there.
+ */
+export function refreshHeaders(interval: SessionInterval | undefined): { name: string; value: string }[] {
+  if (interval === undefined) return [];
+  const refresher = interval.refresher === 'uac' ? 'uas' : 'uac';
+  return [{ name: 'session-expires', value: `${interval.seconds};refresher=${refresher}` }];
+}
+
+/** What the 2xx to a request of ours leaves in force (RFC 4028 §7.2). @param value of its Session-Expires */
+export function confirmedInterval(
+  value: string | undefined,
+  asked: SessionInterval | undefined,
+): SessionInterval | undefined {
+  const seconds = Number(/^\s*(\d{1,9})\s*(?:;|$)/.exec(value ?? '')?.[1] ?? 0);
+  if (value === undefined || seconds === 0) {
+    // Without the header there is no expiry; a refresher of ours may go on, for proxies on the way.
+    return asked?.refresher === 'uas' ? { ...asked, expires: false } : undefined;
+  }
+  const named = parseParams(value).get('refresher')?.toLowerCase();
+  return { seconds, refresher: named === 'uas' ? 'uac' : 'uas' };
 }
 
 /** Ms without refresh after which BYE is sent: a third of the interval before its end, 32 s at most (RFC 4028 §10). */

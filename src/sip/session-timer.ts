@@ -6,6 +6,7 @@ export class SessionTimer {
   readonly #scope: Scope;
   readonly #onRefreshDue: (interval: SessionInterval) => void;
   readonly #onExpired: () => void;
+  #interval: SessionInterval | undefined;
   #cancelRefresh: (() => void) | undefined;
   #cancelExpiry: (() => void) | undefined;
 
@@ -15,19 +16,25 @@ export class SessionTimer {
     this.#onExpired = onExpired;
   }
 
+  /** What is in force now. */
+  get interval(): SessionInterval | undefined {
+    return this.#interval;
+  }
+
   /** Begins anew with what the latest refresh agreed on; none means that the session does not expire. */
   restart(interval: SessionInterval | undefined): void {
     this.stop();
+    this.#interval = interval;
     if (interval === undefined) return;
-    // Node's timers hold 2^31 ms; an interval of more than 24 days need not be watched.
-    const patience = Math.min(sessionPatienceMs(interval), 2 ** 31 - 1);
-    this.#cancelExpiry = this.#scope.timeout(this.#onExpired, patience);
-    if (interval.refresher === 'uas') {
-      this.#cancelRefresh = this.#scope.timeout(
-        () => this.#onRefreshDue(interval),
-        Math.min(500 * interval.seconds, 2 ** 31 - 1),
-      );
+    if (interval.expires !== false) {
+      this.#cancelExpiry = this.#scope.timeout(this.#onExpired, bounded(sessionPatienceMs(interval)));
     }
+    if (interval.refresher === 'uas') this.#refreshAfter(interval, 500 * interval.seconds);
+  }
+
+  /** A refresh of ours got no answer: another is due after a tenth of the interval, while the expiry draws near. */
+  again(): void {
+    if (this.#interval?.refresher === 'uas') this.#refreshAfter(this.#interval, 100 * this.#interval.seconds);
   }
 
   stop(): void {
@@ -35,5 +42,16 @@ export class SessionTimer {
     this.#cancelExpiry?.();
     this.#cancelRefresh = undefined;
     this.#cancelExpiry = undefined;
+    this.#interval = undefined;
   }
+
+  #refreshAfter(interval: SessionInterval, ms: number): void {
+    this.#cancelRefresh?.();
+    this.#cancelRefresh = this.#scope.timeout(() => this.#onRefreshDue(interval), bounded(ms));
+  }
+}
+
+/** Node's timers hold 2^31 ms; an interval of more than 24 days need not be watched. */
+function bounded(ms: number): number {
+  return Math.min(ms, 2 ** 31 - 1);
 }

@@ -43,7 +43,7 @@ describe.each(['UDP', 'TCP'] as const)('a dialog over %s', (transport) => {
     expect(headerValues(answer, 'contact')).toEqual([`<sip:srs@127.0.0.1:${port}>;+sip.srs`]);
     expect(headerValues(answer, 'record-route')).toEqual(['<sip:p1;lr>', '<sip:p2;lr>']);
     expect(headerValues(answer, 'allow')).toContain('UPDATE');
-    expect(headerValues(answer, 'supported')).toEqual(['siprec', 'timer']);
+    expect(headerValues(answer, 'supported')).toEqual(['siprec', 'timer', '100rel']);
     expect(Buffer.from(answer.body).toString()).toBe('v=0\r\n');
     peer.send(write(peer, { method: 'ACK', callId, toTag, body: 'answer', extra: ['c: application/sdp'] }));
     await eventually('the ACK arrives', () => fixture.calls[0]?.acks[0] === 'answer');
@@ -158,7 +158,7 @@ describe.each(['UDP', 'TCP'] as const)('a dialog over %s', (transport) => {
     await peer.response(200, 'UPDATE');
     peer.send(write(peer, { ...call, method: 'INFO', cseq: 39 }));
     await peer.response(500, 'INFO');
-    for (const [index, method] of ['NOTIFY', 'MESSAGE', 'REFER', 'PRACK', 'NONSENSE'].entries()) {
+    for (const [index, method] of ['NOTIFY', 'MESSAGE', 'REFER', 'SUBSCRIBE', 'NONSENSE'].entries()) {
       peer.send(write(peer, { ...call, method, cseq: 41 + index }));
       const reply = await peer.response(405, method);
       expect(headerValues(reply, 'allow')).toContain('INVITE');

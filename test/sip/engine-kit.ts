@@ -32,7 +32,7 @@ export interface Fixture {
   readonly tcp: number;
   /** Decides the next INVITE; the default answers 200 with a body. */
   onInvite: (request: SipRequestView, control: SipDialogControl) => Promise<SipReply> | SipReply;
-  onRequest: (request: SipRequestView) => Promise<SipReply> | SipReply;
+  onRequest: (request: SipRequestView, cancelled?: AbortSignal) => Promise<SipReply> | SipReply;
 }
 
 export const ANSWER: SipReply = { status: 200, body: { type: 'application/sdp', content: 'v=0\r\n' } };
@@ -58,9 +58,9 @@ export async function startServer(overrides: Partial<EmbeddedSipServerOptions> =
         calls.push(call);
         const reply = await hooks.onInvite(invite, control);
         const session = {
-          request: async (request: SipRequestView) => {
+          request: async (request: SipRequestView, cancelled?: AbortSignal) => {
             call.requests.push(request);
-            return hooks.onRequest(request);
+            return hooks.onRequest(request, cancelled);
           },
           acknowledged: (body: { type: string | undefined; content: Uint8Array }) => {
             call.acks.push(Buffer.from(body.content).toString());
@@ -272,10 +272,11 @@ export async function answerTo(peer: Peer, callId: string): Promise<SipResponse>
 }
 
 /** Answers a request of the server's. */
-export function writeResponse(request: SipRequest, status: number): string {
+export function writeResponse(request: SipRequest, status: number, extra: readonly string[] = [], body = ''): string {
   const copied = request.headers.filter(({ name }) => ['via', 'from', 'to', 'call-id', 'cseq'].includes(name));
-  const lines = copied.map(({ name, value }) => `${name}: ${value}`);
-  return `SIP/2.0 ${status} Because\r\n${lines.join('\r\n')}\r\nContent-Length: 0\r\n\r\n`;
+  const lines = [...copied.map(({ name, value }) => `${name}: ${value}`), ...extra];
+  const length = `Content-Length: ${Buffer.byteLength(body)}`;
+  return `SIP/2.0 ${status} Because\r\n${lines.join('\r\n')}\r\n${length}\r\n\r\n${body}`;
 }
 
 export function cseqMethod(message: SipMessage): string {

@@ -42,10 +42,17 @@ describe('session timers', () => {
     expect(fixture.server.counts.dialogs).toBe(1);
   });
 
-  it('are none for a peer that does not know them', async () => {
+  it('are kept by the server for a proxy when the peer has none, and end nothing then', async () => {
     const { answer } = await establish(peer, { extra: ['Session-Expires: 2'] });
-    expect(headerValue(answer, 'session-expires')).toBeUndefined();
+    expect(headerValue(answer, 'session-expires')).toBe('2;refresher=uas');
     expect(headerValue(answer, 'require')).toBeUndefined();
+    const update = await peer.request('UPDATE');
+    expect(headerValue(update, 'session-expires')).toBe('2;refresher=uac');
+    // Nobody answers: after 64*T1 the next one comes, and by then an expiry of 1.33 s would have ended the session.
+    await eventually('the next refresh', () =>
+      peer.received.some((m) => m.kind === 'request' && headerValue(m, 'cseq') !== headerValue(update, 'cseq')),
+    );
+    expect(fixture.calls[0]?.ends).toEqual([]);
   });
 
   it('make the server refresh when the peer asks it to', async () => {
@@ -64,17 +71,62 @@ describe('session timers', () => {
     expect(fixture.calls[0]?.ends.map(({ reason }) => reason)).toEqual(['session_expired']);
   });
 
-  it('do not end the session of a peer that asks for refreshes and refuses the UPDATE, because it is there', async () => {
-    await establish(peer, { extra: ['x: 3;refresher=uas', 'k: timer'] });
+  it('are kept by a re-INVITE with the session as it is when the peer refuses UPDATE', async () => {
+    const { answer } = await establish(peer, { extra: ['x: 3;refresher=uas', 'k: timer'] });
+    const update = await peer.request('UPDATE');
+    peer.send(writeResponse(update, 405));
     for (let i = 0; i < 2; i++) {
-      const update = await peer.request('UPDATE');
-      peer.send(writeResponse(update, 405));
-      // Repetitions of this one must not count as the next.
-      await eventually('the refusal arrives', () => fixture.server.counts.transactions === 0);
+      const invite = await peer.request('INVITE');
+      expect(headerValue(invite, 'session-expires')).toBe('3;refresher=uac');
+      expect(headerValue(invite, 'content-type')).toBe('application/sdp');
+      expect(invite.body).toEqual(answer.body);
+      // A refusal says that the peer is there, which is all that a refresh asks.
+      peer.send(writeResponse(invite, i === 0 ? 200 : 488));
+      await peer.request('ACK');
+      // Repetitions of this INVITE came before its ACK and must not count as the next.
       peer.received.length = 0;
     }
     expect(fixture.calls[0]?.ends).toEqual([]);
     expect(fixture.server.counts.dialogs).toBe(1);
+  });
+
+  it('do not try UPDATE with a peer whose Allow does not name it', async () => {
+    await establish(peer, { extra: ['x: 3;refresher=uas', 'k: timer', 'Allow: INVITE, ACK, BYE, CANCEL'] });
+    const invite = await peer.request('INVITE');
+    peer.send(writeResponse(invite, 200));
+    expect(peer.received.some((m) => m.kind === 'request' && m.method === 'UPDATE')).toBe(false);
+  });
+
+  it('take the longer interval that a 422 to a refresh asks for', async () => {
+    await establish(peer, { extra: ['x: 3;refresher=uas', 'k: timer'] });
+    const short = await peer.request('UPDATE');
+    peer.send(writeResponse(short, 422, ['Min-SE: 1800']));
+    const long = await peer.next(
+      'an UPDATE with the longer interval',
+      (m) => m.kind === 'request' && headerValue(m, 'session-expires') === '1800;refresher=uac',
+    );
+    if (long.kind === 'request') peer.send(writeResponse(long, 200, ['Session-Expires: 1800;refresher=uac']));
+    // The old interval would be over in a second.
+    await eventually('the transactions end', () => fixture.server.counts.transactions === 0);
+    expect(fixture.calls[0]?.ends).toEqual([]);
+  });
+
+  it('end a session whose refresh of ours nobody answers', async () => {
+    await establish(peer, { extra: ['x: 3;refresher=uas', 'k: timer'] });
+    await peer.request('UPDATE');
+    await peer.request('BYE');
+    expect(fixture.calls[0]?.ends.map(({ reason }) => reason)).toEqual(['session_expired']);
+  });
+
+  it('refuse a refresh that is too short without a change, and leave the application out of it', async () => {
+    const strict = await startServer({ minimumSessionSeconds: 90 });
+    const src = await UdpPeer.open(strict.udp);
+    const call = await establish(src, { extra: ['x: 1800', 'k: timer'] });
+    src.send(write(src, { ...call, method: 'UPDATE', cseq: 2, extra: ['x: 89', 'k: timer'] }));
+    expect(headerValue(await src.response(422, 'UPDATE'), 'min-se')).toBe('90');
+    expect(strict.calls[0]?.requests).toEqual([]);
+    await src.close();
+    await strict.server.stop();
   });
 
   it('send the BYE a third before the end, 32 s at most', () => {
