@@ -23,6 +23,7 @@ const DOORS: Record<string, readonly string[]> = {
   '@echogarden/fvad-wasm': ['src/audio/voice-activity.ts'],
   amqplib: ['src/listeners/amqp-connection.ts'],
   convict: ['config/schema.ts', 'config/formats.ts', 'config/load.ts'],
+  'drachtio-srf': ['src/sip/drachtio/drachtio-link.ts'],
   execa: ['src/stt/whisper/subprocess.ts'],
   fastify: ['src/http/http-server.ts'],
   pino: ['src/core/logger.ts'],

@@ -1,0 +1,194 @@
+import type { Socket } from 'node:net';
+import Srf, { type SrfRequest, type SrfResponse, type SrfWire } from 'drachtio-srf';
+import { SrsError } from '../../core/errors.js';
+import type { Logger } from '../../core/logger.js';
+import { Scope } from '../../core/scope.js';
+import type { ListenAddress } from '../sip-server.js';
+import { readableFrame } from './frame-guard.js';
+import { parseHostPorts } from './host-ports.js';
+
+export type {
+  SrfAgent,
+  SrfIncomingResponse,
+  SrfMessage,
+  SrfRequest,
+  SrfResponse,
+} from 'drachtio-srf';
+
+export interface DrachtioLinkOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly secret: string;
+  readonly logger: Logger;
+  /** How long the first connection may take. */
+  readonly connectMs: number;
+  readonly onRequest: (request: SrfRequest, response: SrfResponse) => void;
+  /** The control connection is gone, and with it every dialog that was made over it. */
+  readonly onLost: (socket: Socket) => void;
+}
+
+/** Asked for outside dialogs. Without a route drachtio-server answers 503 where 481 or 405 is right. */
+const ROUTES = [
+  'invite',
+  'options',
+  'info',
+  'update',
+  'message',
+  'notify',
+  'subscribe',
+  'refer',
+  'publish',
+  'register',
+];
+const PING_MS = 15_000;
+/** drachtio-srf sends pings and never looks for their answers. */
+const SILENCE_MS = 40_000;
+const RETRY_MS = 2_000;
+
+/** The control connection to drachtio-server. The only door to drachtio-srf. */
+export class DrachtioLink {
+  readonly #options: DrachtioLinkOptions;
+  readonly #scope = new Scope('drachtio');
+  readonly #srf = new Srf();
+  #addresses: readonly ListenAddress[] = [];
+  #socket: Socket | undefined;
+  #heardAt = 0;
+  #stopped = false;
+
+  constructor(options: DrachtioLinkOptions) {
+    this.#options = options;
+    // The first one takes every request; the others only ask drachtio-server for them.
+    this.#srf.use((request, response) => options.onRequest(request, response));
+    for (const method of ROUTES) this.#srf.use(method, () => {});
+    this.#srf.on('error', (error: Error) => {
+      if (!this.#stopped) options.logger.debug({ err: error }, 'drachtio-server cannot be reached');
+    });
+  }
+
+  /** Where drachtio-server listens; empty while it is not connected. */
+  get addresses(): readonly ListenAddress[] {
+    return this.#addresses;
+  }
+
+  /** Resolves when connected and let in. @throws SrsError `SRS_CONFIG_INVALID` after `connectMs`, or when the secret is refused */
+  async start(): Promise<void> {
+    const { host, port, secret, connectMs } = this.#options;
+    await new Promise<void>((resolve, reject) => {
+      const giveUp = this.#scope.timeout(() => {
+        const text = `DRACHTIO_HOST: no drachtio-server answered at ${host}:${port} within ${connectMs / 1_000} s`;
+        reject(new SrsError('SRS_CONFIG_INVALID', text));
+      }, connectMs);
+      this.#srf.on('connect', (error: Error | null, hostPorts?: string) => {
+        giveUp();
+        if (error) {
+          reject(new SrsError('SRS_CONFIG_INVALID', `DRACHTIO_SECRET: drachtio-server at ${host}:${port} refused it`));
+          this.#refused();
+        } else {
+          this.#connected(hostPorts ?? '');
+          resolve();
+        }
+      });
+      const reconnect = { retryMaxDelay: RETRY_MS };
+      this.#srf.connect({ host, port, secret, enablePing: true, pingInterval: PING_MS, reconnect });
+      const wire = this.#srf.app.client?.wp;
+      if (wire !== undefined) this.#guard(wire);
+    });
+    this.#scope.interval(() => this.#checkSilence(), SILENCE_MS / 4);
+  }
+
+  /** Closes the connection and stops trying. Idempotent. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    const wire = this.#srf.app.client?.wp;
+    if (wire !== undefined) {
+      // drachtio-srf's own disconnect throws while it is not connected, and would go on trying.
+      wire.closing = true;
+      clearTimeout(wire.reconnectVars.retryTimer ?? undefined);
+      if (wire.socket !== this.#socket) wire.socket?.destroy();
+    }
+    this.#addresses = [];
+    this.#socket?.end();
+    const socket = this.#socket;
+    if (socket !== undefined && !socket.destroyed) {
+      await new Promise<void>((resolve) => {
+        const cancel = this.#scope.timeout(() => socket.destroy(), 500);
+        socket.once('close', () => {
+          cancel();
+          resolve();
+        });
+      });
+    }
+    await this.#scope.close();
+  }
+
+  #connected(hostPorts: string): void {
+    if (this.#stopped) return;
+    this.#addresses = parseHostPorts(hostPorts);
+    this.#options.logger.info({ addresses: this.#addresses }, 'connected to drachtio-server');
+  }
+
+  /** After a start that went well the secret can still be changed on the other side. */
+  #refused(): void {
+    if (!this.#stopped) this.#options.logger.error('drachtio-server refused the secret');
+  }
+
+  /** Keeps what drachtio-server sends from throwing out of a socket's handler, and watches each connection of the link. */
+  #guard(wire: SrfWire): void {
+    const listeners = wire.listeners('msg');
+    wire.removeAllListeners('msg');
+    wire.on('msg', (socket: Socket, frame: string) => {
+      this.#heardAt = performance.now();
+      const readable = readableFrame(frame);
+      if (readable === undefined) {
+        this.#options.logger.warn({ bytes: frame.length }, 'frame of drachtio-server cannot be read');
+        return;
+      }
+      for (const listener of listeners) this.#safely(() => listener.call(wire, socket, readable));
+    });
+    wire.prependListener('connect', (socket: Socket) => this.#watch(socket));
+  }
+
+  #watch(socket: Socket): void {
+    if (this.#stopped) {
+      socket.destroy();
+      return;
+    }
+    this.#socket = socket;
+    this.#heardAt = performance.now();
+    const readers = socket.listeners('data');
+    socket.removeAllListeners('data');
+    socket.on('data', (chunk) => {
+      for (const reader of readers) {
+        if (!this.#safely(() => reader.call(socket, chunk))) socket.destroy();
+      }
+    });
+    socket.once('close', () => {
+      if (this.#socket === socket) this.#lost(socket);
+    });
+  }
+
+  #lost(socket: Socket): void {
+    this.#socket = undefined;
+    this.#addresses = [];
+    if (!this.#stopped) this.#options.logger.error('the connection to drachtio-server is lost');
+    this.#options.onLost(socket);
+  }
+
+  #safely(read: () => void): boolean {
+    try {
+      read();
+      return true;
+    } catch (error) {
+      // The error of drachtio-srf holds the message, which may hold names.
+      const { name } = error instanceof Error ? error : { name: 'unknown' };
+      this.#options.logger.error({ error: name }, 'what drachtio-server sent was not taken');
+      return false;
+    }
+  }
+
+  #checkSilence(): void {
+    if (this.#socket === undefined || performance.now() - this.#heardAt < SILENCE_MS) return;
+    this.#options.logger.warn('drachtio-server does not answer pings');
+    this.#socket.destroy();
+  }
+}
