@@ -79,6 +79,7 @@ export class App {
         media: this.#media,
         cutsUtterances: this.#speech.enabled,
         submit: (job) => this.#speech.submit(job),
+        snapshotRequest: config.sip.snapshotRequest,
         publish: (draft) => this.bus.publish(draft),
         mediaAddress: (localAddress) => this.#mediaAddress(localAddress),
         pause: { ...config.pause, signal: config.sip.signalPause },

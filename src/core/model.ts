@@ -306,7 +306,7 @@ interface EventBase {
 }
 
 /** Who and what a call is, as known when the event was published. */
-interface CallFacts {
+export interface CallFacts {
   /** Those who take part now; at the end, everybody who did. */
   readonly participants?: readonly Participant[];
   /** Those under way now; at the end, all of them. */

@@ -1,5 +1,5 @@
 import type { CallAttributes, CallFacts, Participant, RsOffer, Warning } from '../core/model.js';
-import type { CallRecordIdentity } from '../store/call-record.js';
+import type { CallRecordIdentity } from '../store/call-history.js';
 import { MetadataState } from './metadata-state.js';
 import { hasStopped, Presence } from './presence.js';
 

@@ -1,4 +1,5 @@
 import type { LegDescription, MediaFormat, OfferedStream, Speaker } from '../core/model.js';
+import type { RecordedLeg } from '../store/call-record.js';
 
 /** A recorded m-line. A slot that went through port 0 and came back is a new leg (RFC 3264 §8.1). */
 export interface Leg {
@@ -88,6 +89,20 @@ export class LegBook {
     const leg = this.byNumber(number);
     if (!leg) return { leg: number, label: String(number), speaker: NOBODY };
     return { leg: number, label: leg.label, speaker: this.speaker(leg, at) };
+  }
+
+  /**
+   * With everybody who spoke on each leg, and when.
+   *
+   * @param startedAt epoch ms of the call clock's zero
+   */
+  recorded(startedAt: number): readonly RecordedLeg[] {
+    return this.#legs.map(({ leg, spells }) => ({
+      ...this.describe(leg),
+      ...(spells.length === 0
+        ? {}
+        : { speakers: spells.map((spell) => ({ ...spell, sinceMs: Math.max(0, spell.since - startedAt) })) }),
+    }));
   }
 
   descriptions(): readonly LegDescription[] {

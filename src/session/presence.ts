@@ -1,5 +1,5 @@
 import type { CommunicationSession, Participant, ParticipantStreams } from '../core/model.js';
-import type { MetadataChange, PresenceSpan } from '../store/call-record.js';
+import type { MetadataChange, PresenceSpan } from '../store/call-history.js';
 import type { MetadataState } from './metadata-state.js';
 
 /** Of one recording session. What does not fit is counted, never kept: a peer must not fill memory or disk with UPDATEs. */
@@ -111,7 +111,12 @@ export class Presence {
     for (const participant of state.participants) {
       const { id } = participant;
       const sessionIds = sessionsOf(id, state);
-      if (sessionIds === undefined) continue;
+      // Whoever is first heard of after leaving (the metadata of a BYE) was there, and comes and goes in this snapshot.
+      if (sessionIds === undefined && this.#people.has(id)) continue;
+      if (sessionIds === undefined) {
+        this.#join(participant, [], toldOf(id, state), at);
+        continue;
+      }
       present.add(id);
       this.#join(participant, sessionIds, toldOf(id, state), at);
       for (const spell of this.#sessions) {

@@ -33,4 +33,9 @@ export interface RecordingSessionPort {
    * comes of it changes nothing of the pause. `resumed` = streams are wanted again.
    */
   onPauseSignal: ((resumed: boolean) => void) | undefined;
+  /**
+   * Set by the SIP floor: how to ask the SRC for a complete snapshot (RFC 7866 §9.2). Called each time that a partial one cannot be
+   * understood; how often the SRC is really asked is the SIP floor's affair.
+   */
+  onSnapshotWanted?: (() => void) | undefined;
 }

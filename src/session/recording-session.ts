@@ -2,16 +2,17 @@ import { SrsError } from '../core/errors.js';
 import type { Logger } from '../core/logger.js';
 import type {
   CallEventDraft,
+  CallFacts,
   EndReason,
+  LegDescription,
   MediaAnswer,
   OfferedStream,
-  RecordingMetadata,
   RsOffer,
 } from '../core/model.js';
 import type { MediaCall, MediaCallEvents, MediaCallResult, PauseInstant } from '../rtp/media-plane.js';
 import type { LiveCall } from './call-control.js';
+import { CallIdentity } from './call-identity.js';
 import { LegBook } from './leg-book.js';
-import { MetadataState } from './metadata-state.js';
 import { negotiate } from './negotiation.js';
 import { decideOffer } from './offer-policy.js';
 import { type PauseCommand, PauseControl } from './pause-control.js';
@@ -37,12 +38,11 @@ export class RecordingSession implements RecordingSessionPort {
   readonly #record: SessionRecord;
   readonly #log: Logger;
   readonly #legs = new LegBook();
-  readonly #metadata = new MetadataState();
+  readonly #identity = new CallIdentity();
   readonly #flow: UtteranceFlow;
   readonly #warnings: SessionWarnings;
   readonly #pauses: PauseControl;
   readonly #startedAt: number;
-  #dialect: string | undefined;
   #told = '';
   #media: MediaCall | undefined;
   #streams: readonly OfferedStream[] = [];
@@ -54,6 +54,8 @@ export class RecordingSession implements RecordingSessionPort {
   #requestedEnd: EndReason | undefined;
   #completed: Promise<void> | undefined;
   onPauseSignal: ((resumed: boolean) => void) | undefined;
+  #onSnapshotWanted: (() => void) | undefined;
+  #snapshotWanted = false;
 
   constructor(id: string, offer: RsOffer, record: SessionRecord, services: SessionServices) {
     this.id = id;
@@ -91,6 +93,16 @@ export class RecordingSession implements RecordingSessionPort {
     if (this.#requestedEnd !== undefined) callback?.(this.#requestedEnd);
   }
 
+  get onSnapshotWanted(): (() => void) | undefined {
+    return this.#onSnapshotWanted;
+  }
+
+  /** The first offer is often what wants one, before anybody could listen. */
+  set onSnapshotWanted(callback: (() => void) | undefined) {
+    this.#onSnapshotWanted = callback;
+    if (this.#snapshotWanted) callback?.();
+  }
+
   /** Asks the SIP floor to end the dialog. */
   requestEnd(reason: EndReason): void {
     this.#requestedEnd ??= reason;
@@ -121,7 +133,7 @@ export class RecordingSession implements RecordingSessionPort {
     await this.#applyNow(offer, this.#media);
     mayStart();
     this.#told = this.#standing();
-    this.#publish({ ...this.#base(), type: 'call.started', legs: this.#legs.descriptions() });
+    this.#publish({ ...this.#base(), type: 'call.started', ...this.#facts() });
     this.#warnings.start();
     return this.currentAnswer;
   }
@@ -158,13 +170,14 @@ export class RecordingSession implements RecordingSessionPort {
   /** As an operator sees it. */
   describe(): LiveCall {
     const live = this.#ending === undefined && this.#state !== 'draining';
+    const { dialect } = this.#identity.now();
     return {
       sessionId: this.id,
       callId: this.callId,
       startedAt: this.#startedAt,
       legs: this.#legs.descriptions(),
       pauses: this.#pauses.intervals,
-      ...(this.#dialect === undefined ? {} : { dialect: this.#dialect }),
+      ...(dialect === undefined ? {} : { dialect }),
       ...(live ? this.#status() : { state: 'draining' as const }),
     };
   }
@@ -183,24 +196,28 @@ export class RecordingSession implements RecordingSessionPort {
   async #end(reason: EndReason, last?: LastWords): Promise<void> {
     if (this.#state === 'ended') return;
     this.#state = 'draining';
-    if (last?.metadata) this.#takeLastMetadata(last.metadata);
-    this.#warnings.tell(last?.warnings ?? []);
+    this.#takeLastWords(last);
     const result = await this.#media?.finish();
     this.#endPause(result);
     if (result) this.#report(result, reason);
-    this.#publish({ ...this.#base(), type: 'call.updated', legs: this.#legs.descriptions(), state: 'draining' });
+    this.#publish({ ...this.#base(), type: 'call.updated', ...this.#facts(), state: 'draining' });
     this.#completed = this.#complete(reason, result?.durationMs ?? 0);
   }
 
   /** The metadata of a BYE tells that everybody left. It may name who was unknown; it unsays nobody. */
-  #takeLastMetadata(metadata: RecordingMetadata): void {
-    this.#keepMetadata(metadata);
-    const { speakers } = mapSpeakers(this.#streams, this.#metadata);
-    for (const leg of this.#legs.all) {
-      const speaker = leg.open && leg.spells.length === 0 ? speakers.get(leg.index) : undefined;
-      if (speaker) this.#legs.name(leg, speaker, this.#services.clock.now());
+  #takeLastWords(last: LastWords | undefined): void {
+    const now = this.#services.clock.now();
+    this.#keepMetadata(last ?? {}, now);
+    this.#warnings.tell(last?.warnings ?? []);
+    if (last?.metadata) {
+      const { speakers } = mapSpeakers(this.#streams, this.#identity.metadata);
+      for (const leg of this.#legs.all) {
+        const speaker = leg.open && leg.spells.length === 0 ? speakers.get(leg.index) : undefined;
+        if (speaker) this.#legs.name(leg, speaker, now);
+      }
     }
-    this.#record.describe(this.#legs.descriptions(), this.#metadata.participants);
+    this.#identity.finish(now);
+    this.#describe();
   }
 
   #report(result: MediaCallResult, reason: EndReason): void {
@@ -223,8 +240,8 @@ export class RecordingSession implements RecordingSessionPort {
     this.#state = 'ended';
     // Whoever hears that the call has ended may read its record: it is whole on disk before anybody hears.
     await this.#record.close('ended');
-    const legs = this.#legs.descriptions();
-    this.#publish({ ...this.#base(), type: 'call.ended', reason, durationMs, legs, recording: this.#record.name });
+    const facts = { ...this.#identity.whole(), legs: this.#legs.descriptions() };
+    this.#publish({ ...this.#base(), type: 'call.ended', reason, durationMs, ...facts, recording: this.#record.name });
   }
 
   /** Takes an offer whole, or throws and has changed nothing (RFC 3261 §14.2). */
@@ -237,11 +254,10 @@ export class RecordingSession implements RecordingSessionPort {
       this.#answer = { streams, address, timing: offer.media.timing };
       this.#legs.relabel(this.#streams);
     }
-    if (offer.metadata) this.#keepMetadata(offer.metadata);
+    this.#keepMetadata(offer, offer.receivedAt);
     this.#warnings.tell(offer.warnings);
     this.#identify(offer);
-    this.#record.describe(this.#legs.descriptions(), this.#metadata.participants);
-    this.#dialect = offer.dialect ?? this.#dialect;
+    this.#describe();
     this.#state = this.#status().state;
   }
 
@@ -280,7 +296,7 @@ export class RecordingSession implements RecordingSessionPort {
   }
 
   #standing(): string {
-    return JSON.stringify([this.#status(), this.#legs.descriptions()]);
+    return JSON.stringify([this.#status(), this.#facts()]);
   }
 
   /** A session refresh says nothing new (RFC 4028), so nobody is told of it. */
@@ -290,20 +306,35 @@ export class RecordingSession implements RecordingSessionPort {
     this.#told = standing;
     const status = this.#status();
     this.#state = status.state;
-    this.#publish({ ...this.#base(), type: 'call.updated', legs: this.#legs.descriptions(), ...status });
+    this.#publish({ ...this.#base(), type: 'call.updated', ...this.#facts(), ...status });
   }
 
-  #keepMetadata(metadata: RecordingMetadata): void {
-    this.#metadata.apply(metadata);
-    this.#record.saveMetadata(metadata.raw);
+  #facts(): CallFacts & { readonly legs: readonly LegDescription[] } {
+    return { legs: this.#legs.descriptions(), ...this.#identity.now() };
+  }
+
+  #describe(): void {
+    this.#record.describe((startedAt) => ({
+      legs: this.#legs.recorded(startedAt),
+      identity: this.#identity.recorded(startedAt),
+    }));
+  }
+
+  #keepMetadata(told: Pick<RsOffer, 'metadata' | 'attributes' | 'dialect'>, at: number): void {
+    this.#warnings.tell(this.#identity.take(told, at));
+    if (told.metadata) this.#record.saveMetadata(told.metadata.raw);
+    if (!this.#identity.wantsSnapshot || this.#services.snapshotRequest !== true) return;
+    this.#snapshotWanted = true;
+    this.#onSnapshotWanted?.();
   }
 
   #identify(offer: RsOffer): void {
-    if (!this.#metadata.known) return;
-    const { speakers, warnings } = mapSpeakers(this.#streams, this.#metadata);
+    const { metadata } = this.#identity;
+    if (!metadata.known) return;
+    const { speakers, warnings } = mapSpeakers(this.#streams, metadata);
     for (const leg of this.#legs.all) {
       const speaker = leg.open ? speakers.get(leg.index) : undefined;
-      if (!speaker || this.#metadata.leavesAlone(this.#legs.speaker(leg))) continue;
+      if (!speaker || metadata.leavesAlone(this.#legs.speaker(leg))) continue;
       this.#legs.name(leg, speaker, offer.receivedAt);
     }
     const told = new Set(offer.warnings.map((warning) => warning.code));

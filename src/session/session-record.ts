@@ -1,9 +1,15 @@
 import { relative, resolve } from 'node:path';
 import type { Logger } from '../core/logger.js';
-import type { CallEvent, EndReason, LegDescription, Participant, PauseInterval, RsOffer } from '../core/model.js';
+import type { CallEvent, EndReason, PauseInterval, RsOffer } from '../core/model.js';
 import type { LegStatistics, MediaCallResult } from '../rtp/media-plane.js';
 import { CallDirectory } from '../store/call-directory.js';
-import { type CallRecord, CallRecordWriter, type RecordedLegStatistics } from '../store/call-record.js';
+import type { CallRecordIdentity } from '../store/call-history.js';
+import {
+  type CallRecord,
+  CallRecordWriter,
+  type RecordedLeg,
+  type RecordedLegStatistics,
+} from '../store/call-record.js';
 
 /**
  * The record of one session on disk. It exists before the 200 goes out, so that every answered call has one, and it follows
@@ -19,6 +25,8 @@ export class SessionRecord {
   readonly #log: Logger;
   /** Metadata is written in the order of its arrival, off the path of the answer. */
   #metadata: Promise<void> = Promise.resolve();
+  /** Made again when the zero of the call clock becomes known. */
+  #description: ((startedAt: number) => RecordDescription) | undefined;
 
   constructor(folder: CallDirectory, dataDirectory: string, initial: CallRecord, logger: Logger) {
     this.#folder = folder;
@@ -41,12 +49,22 @@ export class SessionRecord {
       .catch((error: unknown) => this.#log.error({ err: error }, 'metadata cannot be saved'));
   }
 
-  /** Who takes part and on which legs, as known now. Statistics of legs stay. */
-  describe(legs: readonly LegDescription[], participants: readonly Participant[]): void {
-    this.#writer.update((record) => ({
-      legs: legs.map((leg) => ({ ...record.legs.find((known) => known.leg === leg.leg), ...leg })),
-      participants,
-    }));
+  saveInvite(message: Uint8Array): void {
+    this.#metadata = this.#metadata
+      .then(() => this.#writer.saveInvite(message))
+      .catch((error: unknown) => this.#log.error({ err: error }, 'INVITE cannot be saved'));
+  }
+
+  /** Who takes part and on which legs, as known now. Files and statistics of legs stay. */
+  describe(description: (startedAt: number) => RecordDescription): void {
+    this.#description = description;
+    this.#writer.update((record) => this.#described(record));
+  }
+
+  #described({ legs: known, startedAt }: Pick<CallRecord, 'legs' | 'startedAt'>): Partial<CallRecord> {
+    if (!this.#description) return {};
+    const { legs, identity } = this.#description(startedAt);
+    return { legs: legs.map((leg) => ({ ...known.find((other) => other.leg === leg.leg), ...leg })), ...identity };
   }
 
   /** Pauses by a command of ours so far. */
@@ -55,17 +73,21 @@ export class SessionRecord {
   }
 
   finishMedia(result: MediaCallResult, reason: EndReason): void {
-    this.#writer.update((record) => ({
-      startedAt: result.startedAt,
-      endedAt: result.startedAt + result.durationMs,
-      durationMs: result.durationMs,
-      bytes: result.bytes,
-      reason,
-      legs: record.legs.map((leg) => {
-        const found = result.legs.find((statistics) => statistics.leg === leg.leg);
-        return found ? { ...leg, file: found.file, statistics: statisticsOf(found) } : leg;
-      }),
-    }));
+    this.#writer.update((record) => {
+      const described = this.#described({ legs: record.legs, startedAt: result.startedAt });
+      return {
+        ...described,
+        startedAt: result.startedAt,
+        endedAt: result.startedAt + result.durationMs,
+        durationMs: result.durationMs,
+        bytes: result.bytes,
+        reason,
+        legs: (described.legs ?? record.legs).map((leg) => {
+          const found = result.legs.find((statistics) => statistics.leg === leg.leg);
+          return found ? { ...leg, file: found.file, statistics: statisticsOf(found) } : leg;
+        }),
+      };
+    });
   }
 
   /** Takes from an event what the record keeps. */
@@ -105,6 +127,12 @@ export class SessionRecord {
   }
 }
 
+/** What a session tells its record, on a call clock that begins at the epoch ms given. */
+export interface RecordDescription {
+  readonly legs: readonly RecordedLeg[];
+  readonly identity: CallRecordIdentity;
+}
+
 function statisticsOf(leg: LegStatistics): RecordedLegStatistics {
   const { packets, bytes, lost, dropped, sources, firstPacketMs } = leg;
   return { packets, bytes, lost, dropped, sources, ...(firstPacketMs === undefined ? {} : { firstPacketMs }) };
@@ -140,6 +168,7 @@ export async function openSessionRecord(
     },
     logger,
   );
+  if (offer.invite) record.saveInvite(offer.invite);
   try {
     await record.flush();
   } catch (error) {

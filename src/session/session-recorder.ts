@@ -146,6 +146,12 @@ export class SessionRecorder implements Recorder, CallControl {
       set onEndRequested(callback) {
         session.onEndRequested = callback;
       },
+      get onSnapshotWanted() {
+        return session.onSnapshotWanted;
+      },
+      set onSnapshotWanted(callback) {
+        session.onSnapshotWanted = callback;
+      },
       get onPauseSignal() {
         return session.onPauseSignal;
       },

@@ -7,6 +7,7 @@ import { complete, failureReply } from './failure.js';
 import { readRsBody } from './rs-body.js';
 import { readRsOffer } from './rs-offer.js';
 import type { SipAck, SipDialogControl, SipDialogHandlers, SipReply, SipRequestView } from './sip-server.js';
+import { SnapshotRequest } from './snapshot-request.js';
 
 export interface RecordingDialogOptions {
   readonly session: RecordingSessionPort;
@@ -27,12 +28,21 @@ export class RecordingDialog implements SipDialogHandlers {
   /** What the SRC is being told of pauses, one after another. */
   #signals: Promise<void> = Promise.resolve();
   #requestedEnd: EndReason | undefined;
+  readonly #snapshot: SnapshotRequest;
+  #metadataType: string | undefined;
 
   constructor(options: RecordingDialogOptions) {
     this.#options = options;
     this.#writer = new AnswerWriter(options.first.receivedAt * 1000 + Math.floor(Math.random() * 1000));
     options.session.onEndRequested = (reason) => this.#hangUp(reason);
     options.session.onPauseSignal = (resumed) => this.#signal(resumed);
+    this.#metadataType = options.first.metadata?.mediaType;
+    this.#snapshot = new SnapshotRequest({
+      dialog: options.dialog,
+      mediaType: () => this.#metadataType,
+      logger: options.logger,
+    });
+    options.session.onSnapshotWanted = () => this.#snapshot.want();
     this.#awaitsAnswer = options.first.media === undefined;
   }
 
@@ -46,8 +56,12 @@ export class RecordingDialog implements SipDialogHandlers {
   async request(request: SipRequestView): Promise<SipReply> {
     switch (request.method) {
       case 'INVITE':
-      case 'UPDATE':
-        return this.#offer(request);
+      case 'UPDATE': {
+        const reply = await this.#offer(request);
+        // After a re-INVITE its ACK is the better moment: until then a transaction is open.
+        if (request.method === 'UPDATE') this.#snapshot.ready();
+        return reply;
+      }
       // DTMF and picture requests by INFO, keep-alives by OPTIONS: answered, never a reason to end a recording.
       case 'INFO':
       case 'OPTIONS':
@@ -58,6 +72,7 @@ export class RecordingDialog implements SipDialogHandlers {
   }
 
   acknowledged(ack: SipAck): void {
+    this.#snapshot.ready();
     // An ACK without a body may be that of an earlier 200: the answer to our offer is still to come.
     if (!this.#awaitsAnswer || ack.content.byteLength === 0) return;
     this.#awaitsAnswer = false;
@@ -77,6 +92,7 @@ export class RecordingDialog implements SipDialogHandlers {
     const { session, first, logger } = this.#options;
     try {
       const offer = readRsOffer(request);
+      this.#metadataType = offer.metadata?.mediaType ?? this.#metadataType;
       const empty = offer.media === undefined && offer.metadata === undefined;
       const { answer } = empty ? {} : await session.apply(offer);
       if (offer.media) {

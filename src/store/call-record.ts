@@ -3,13 +3,13 @@ import { SrsError } from '../core/errors.js';
 import type {
   EndReason,
   LegDescription,
-  Participant,
   PauseInterval,
   TranscriptFailed,
   TranscriptFinal,
   Warning,
 } from '../core/model.js';
 import { writeFileAtomically } from './atomic-file.js';
+import type { CallRecordIdentity, RecordedSpell } from './call-history.js';
 
 /** What the media plane counted on one leg. */
 export interface RecordedLegStatistics {
@@ -27,10 +27,12 @@ export interface RecordedLeg extends LegDescription {
   /** Name in the session's folder. */
   readonly file?: string;
   readonly statistics?: RecordedLegStatistics;
+  /** Who spoke on it, oldest first; `speaker` is the last one. */
+  readonly speakers?: readonly RecordedSpell[];
 }
 
 /** The durable record of one recording session: `call.json`. Wall-clock times are epoch ms. */
-export interface CallRecord {
+export interface CallRecord extends CallRecordIdentity {
   readonly version: 1;
   readonly sessionId: string;
   readonly callId: string;
@@ -47,7 +49,6 @@ export interface CallRecord {
   /** `address:port` of the SRC. */
   readonly source: string;
   readonly legs: readonly RecordedLeg[];
-  readonly participants: readonly Participant[];
   readonly warnings: readonly Warning[];
   /** Pauses by a command of ours, oldest first. */
   readonly pauses?: readonly PauseInterval[];
@@ -56,6 +57,8 @@ export interface CallRecord {
   readonly failures: readonly TranscriptFailed[];
   /** Raw metadata as received: names in the session's folder. */
   readonly metadataFiles: readonly string[];
+  /** The first INVITE, keys and credentials masked: a name in the session's folder. Absent by policy. */
+  readonly invite?: string;
   /** Entries that did not fit into the lists above. */
   readonly omitted?: number;
 }
@@ -145,6 +148,17 @@ export class CallRecordWriter {
       throw new SrsError('SRS_RECORDING_WRITE', 'metadata cannot be saved', { cause: error });
     }
     this.update((record) => ({ metadataFiles: [...record.metadataFiles, name] }));
+  }
+
+  /** Saves the first INVITE as `invite.sip` beside the record and names it there. Throws `SRS_RECORDING_WRITE`. */
+  async saveInvite(message: Uint8Array): Promise<void> {
+    const name = 'invite.sip';
+    try {
+      await writeFileAtomically(join(this.#directory, name), message);
+    } catch (error) {
+      throw new SrsError('SRS_RECORDING_WRITE', 'the INVITE cannot be saved', { cause: error });
+    }
+    this.update({ invite: name });
   }
 
   /** Resolves when what is known now is on disk. Throws `SRS_RECORDING_WRITE`. */
