@@ -8,6 +8,8 @@ import { parseUri } from './uri.js';
 
 interface ContactBearer {
   headers(name: string): readonly string[];
+  /** A request of a peer that speaks as RFC 2543 did. */
+  readonly isRfc2543?: boolean;
 }
 
 /** How requests of ours travel in a dialog: remote target and route set (RFC 3261 §12.1.1, §12.2.1.1). */
@@ -70,7 +72,7 @@ export async function resolveUri(
  * @throws SrsError `SRS_SIP_MALFORMED`
  */
 export function contactUri(message: ContactBearer): string | undefined {
-  const [contact] = message.headers('contact');
+  const [contact] = message.headers(message.isRfc2543 && message.headers('contact').length === 0 ? 'from' : 'contact');
   if (contact === undefined) return undefined;
   const { uri } = parseNameAddress(contact);
   parseUri(uri);

@@ -16,9 +16,9 @@ export interface Via {
 /** Branches of RFC 3261 begin with this; others need the matching of RFC 2543. */
 export const MAGIC_COOKIE = 'z9hG4bK';
 
-/** @throws SrsError `SRS_SIP_MALFORMED` */
+/** Any version is read, so that a request of another one can be answered with 505. @throws SrsError `SRS_SIP_MALFORMED` */
 export function parseVia(text: string): Via {
-  const match = /^SIP\s*\/\s*2\.0\s*\/\s*([A-Za-z0-9-]+)\s+([^;]+)(.*)$/is.exec(text);
+  const match = /^SIP\s*\/\s*\d\.\d\s*\/\s*([A-Za-z0-9-]+)\s+([^;]+)(.*)$/is.exec(text);
   if (!match) throw new SrsError('SRS_SIP_MALFORMED', 'a Via cannot be read');
   const { host, port } = parseHostPort(match[2] ?? '');
   const params = parseParams(match[3] ?? '');
