@@ -98,7 +98,7 @@ export class RecordedLeg {
     const fault = this.#take(bytes, address, port);
     if (fault) this.#drop(fault);
     // What must not be kept is not left lying in memory that a core dump would show.
-    if (fault === 'paused') bytes.fill(0);
+    if (fault === 'paused' || this.#held) bytes.fill(0);
   }
 
   /** A datagram that nobody could read, by an exception of ours. */
@@ -188,8 +188,7 @@ export class RecordedLeg {
     const table = this.#table[header.payloadType];
     if (table === undefined) return 'unknown_payload';
     const same = ssrc === this.#ssrc;
-    const held = this.#paused || this.#gate?.closed(this.leg) === true;
-    if (!same && table === 'ignored') return held ? 'paused' : undefined;
+    if (!same && table === 'ignored') return this.#held ? 'paused' : undefined;
     if (!this.#latch.accepts(address, port, same)) return 'stranger';
     if (!same) {
       if (ssrc === this.#formerSsrc && this.#silentTicks < FORMER_SOURCE_TICKS) return 'stranger';
@@ -198,12 +197,16 @@ export class RecordedLeg {
     const order = this.#sequence.accept(sequence);
     if (order === 'duplicate') return 'duplicate';
     this.#silentTicks = 0;
-    if (held) return this.#skip(ssrc, timestamp, payloadLength);
+    if (this.#held) return this.#skip(ssrc, timestamp, payloadLength);
     if (table === 'ignored' || payloadLength === 0) return undefined;
     if (this.#wasSkipped(ssrc, timestamp)) return 'paused';
     const placement = this.timeline.packet(timestamp, table, bytes, payloadOffset, payloadLength, order === 'newest');
     if (placement === 'barred') return 'paused';
     return placement === 'late' || placement === 'early' ? placement : undefined;
+  }
+
+  get #held(): boolean {
+    return this.#paused || this.#gate?.closed(this.leg) === true;
   }
 
   /** A packet in a pause: its header is read, so that the stream is known when the pause ends; its payload is not. */

@@ -1,0 +1,18 @@
+/**
+ * The real media worker, which stops once, for a while or for ever, before it serves a request of one kind: HANG="pause 2000".
+ * What it stops in is what a disk that does not answer is to it.
+ */
+import { parentPort } from 'node:worker_threads';
+
+const [kind, ms] = (process.env.HANG ?? '').split(' ');
+let hung = false;
+
+if (kind !== '') {
+  parentPort?.on('message', (request) => {
+    if (hung || request.kind !== kind) return;
+    hung = true;
+    const word = new Int32Array(new SharedArrayBuffer(4));
+    Atomics.wait(word, 0, 0, ms === undefined ? Number.POSITIVE_INFINITY : Number(ms));
+  });
+}
+await import('../../dist/src/rtp/media-worker.js');
