@@ -1,4 +1,12 @@
-import type { CallEvent, LegDescription, TranscriptFailed, TranscriptFinal } from '../core/model.js';
+import type {
+  CallAttributes,
+  CallEvent,
+  CallFacts,
+  LegDescription,
+  Participant,
+  TranscriptFailed,
+  TranscriptFinal,
+} from '../core/model.js';
 
 /**
  * The outside shape of events, made here and nowhere else; `docs/reference/events.md` describes it.
@@ -17,6 +25,18 @@ export interface LegJson {
   readonly participant_role?: string;
   /** True when the order of the m-lines told the speaker, not a label. */
   readonly participant_inferred?: boolean;
+}
+
+export interface ParticipantJson {
+  readonly participant_id: string;
+  readonly participant_name?: string;
+  readonly participant_aor?: string;
+  readonly participant_role?: string;
+}
+
+export interface CommunicationSessionJson {
+  readonly id: string;
+  readonly group_id?: string;
 }
 
 export interface WordJson {
@@ -49,6 +69,10 @@ export interface EventJson extends Partial<LegJson> {
   readonly delay_ms?: number;
   readonly error?: string;
   readonly legs?: readonly LegJson[];
+  readonly participants?: readonly ParticipantJson[];
+  readonly communication_sessions?: readonly CommunicationSessionJson[];
+  readonly attributes?: CallAttributes;
+  readonly dialect?: string;
   readonly state?: string;
   /** `src`, `us` or `both`: who keeps the call from being recorded. */
   readonly paused_by?: string;
@@ -85,7 +109,7 @@ export function eventJson(event: CallEvent): EventJson {
     case 'transcript.failed':
       return failedJson(base, event);
     case 'call.started':
-      return { ...base, metadata: { is_final: false }, legs: legsJson(event) };
+      return { ...base, metadata: { is_final: false }, legs: legsJson(event), ...factsJson(event) };
     case 'call.updated':
       return {
         ...base,
@@ -94,6 +118,7 @@ export function eventJson(event: CallEvent): EventJson {
         ...(event.pausedBy === undefined ? {} : { paused_by: event.pausedBy }),
         ...(event.pausedLegs === undefined ? {} : { paused_legs: event.pausedLegs }),
         legs: legsJson(event),
+        ...factsJson(event),
       };
     case 'call.ended':
       return {
@@ -103,6 +128,7 @@ export function eventJson(event: CallEvent): EventJson {
         duration_ms: event.durationMs,
         recording: event.recording,
         legs: legsJson(event),
+        ...factsJson(event),
       };
     case 'recording.warning':
       return { ...base, metadata: { is_final: false }, warning: event.warning };
@@ -162,6 +188,32 @@ function failedJson(base: Base, event: TranscriptFailed): EventJson {
 function metadataOf(event: TranscriptFinal | TranscriptFailed): Record<string, string | number | boolean> {
   const { call_uuid: _, ...leg } = legJson(event.callId, event.leg);
   return { ...leg, start_ms: event.startMs, end_ms: event.endMs };
+}
+
+/** Who and what the call is. A list that is known to be empty is told; one that was never known is left out. */
+function factsJson({ participants, communicationSessions, attributes, dialect }: CallFacts): Partial<EventJson> {
+  return {
+    ...(participants === undefined ? {} : { participants: participants.map(participantJson) }),
+    ...(communicationSessions === undefined
+      ? {}
+      : {
+          communication_sessions: communicationSessions.map(({ id, groupId }) => ({
+            id,
+            ...(groupId === undefined ? {} : { group_id: groupId }),
+          })),
+        }),
+    ...(attributes === undefined ? {} : { attributes }),
+    ...(dialect === undefined ? {} : { dialect }),
+  };
+}
+
+function participantJson({ id, name, aor, role }: Participant): ParticipantJson {
+  return {
+    participant_id: id,
+    ...(name === undefined ? {} : { participant_name: name }),
+    ...(aor === undefined ? {} : { participant_aor: aor }),
+    ...(role === undefined ? {} : { participant_role: role }),
+  };
 }
 
 function legsJson(event: { readonly callId: string; readonly legs: readonly LegDescription[] }): LegJson[] {
