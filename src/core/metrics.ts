@@ -14,6 +14,9 @@ export const SIP_REFUSAL_CAUSES = [
   ...(['method', 'scheme', 'extension', 'no_dialog', 'merged', 'not_acceptable'] as const),
 ] as const;
 export type SipRefusalCause = (typeof SIP_REFUSAL_CAUSES)[number];
+/** Why a SIP connection was not taken or was cut off. */
+export const CONNECTION_REFUSALS = ['full', 'peer_full', 'handshake', 'certificate', 'name', 'slow', 'unread'] as const;
+export type ConnectionRefusal = (typeof CONNECTION_REFUSALS)[number];
 export const RTP_DROP_REASONS = [
   'malformed',
   'unknown_payload',
@@ -66,6 +69,11 @@ export class Metrics {
     'siprec_sip_refused_total',
     'SIP messages that were refused before they reached a call, or that could not be read, by cause.',
     ['cause'],
+  );
+  readonly sipConnectionsRefused = this.#counter(
+    'siprec_sip_connections_refused_total',
+    'TCP and TLS connections that were refused or cut off, by reason.',
+    ['reason'],
   );
   readonly quirks = this.#counter('siprec_peer_quirks_total', 'Oddities of peers that were accepted.', ['quirk']);
   readonly sttRequests = this.#counter('siprec_stt_requests_total', 'Speech-to-text attempts.', ['vendor', 'status']);
@@ -142,6 +150,7 @@ export class Metrics {
     for (const method of SIP_METHODS) this.sipRequests.inc({ method }, 0);
     for (const name of SIP_CLASSES) this.sipResponses.inc({ class: name }, 0);
     for (const cause of SIP_REFUSAL_CAUSES) this.sipRefused.inc({ cause }, 0);
+    for (const reason of CONNECTION_REFUSALS) this.sipConnectionsRefused.inc({ reason }, 0);
     for (const reason of RTP_DROP_REASONS) this.rtpDropped.inc({ reason }, 0);
     for (const quirk of WARNING_CODES) this.quirks.inc({ quirk }, 0);
     for (const outcome of ['completed', 'failed', 'rejected']) this.calls.inc({ outcome }, 0);

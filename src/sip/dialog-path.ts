@@ -49,16 +49,22 @@ export class DialogPath {
 /** Address, port and transport that a URI leads to, or undefined when its host has no address. SRV records are not asked. */
 export async function resolveUri(
   uri: string,
-): Promise<{ readonly address: string; readonly port: number; readonly transport: string | undefined } | undefined> {
+): Promise<
+  | { readonly address: string; readonly port: number; readonly transport: string | undefined; readonly name: string }
+  | undefined
+> {
   try {
     const { scheme, host, port, params } = parseUri(uri);
+    // `sips` means TLS whatever transport it names (RFC 3261 §26.2.2).
+    const transport = scheme === 'sips' ? 'tls' : params.get('transport')?.toLowerCase();
     const maddr = params.get('maddr');
     const name = maddr || host;
     const address = isIP(name) ? name : (await lookup(name)).address;
     return {
       address,
-      port: port ?? (scheme === 'sips' ? 5061 : 5060),
-      transport: params.get('transport')?.toLowerCase(),
+      port: port ?? (transport === 'tls' ? 5061 : 5060),
+      transport,
+      name,
     };
   } catch {
     return undefined;

@@ -136,10 +136,12 @@ export class DialogSender {
     const { transport: heardOn, source, connection } = this.#heard;
     const resolved = this.#behindNat() ? undefined : await resolveUri(nextHop);
     const { address, port } = resolved ?? source;
-    const wanted = resolved?.transport ?? heardOn.kind;
+    // What came in by TLS never goes out in the clear, whatever Contact says.
+    const wanted = heardOn.kind === 'tls' ? 'tls' : (resolved?.transport ?? heardOn.kind);
     const other = wanted === heardOn.kind ? undefined : this.#core.transports.find(({ kind }) => kind === wanted);
-    if (other !== undefined) return { transport: other, target: { address, port }, localHost: this.#localHost };
-    const target = connection === undefined ? { address, port } : { address, port, connection };
+    const place = { address, port, ...(resolved === undefined ? {} : { name: resolved.name }) };
+    if (other !== undefined) return { transport: other, target: place, localHost: this.#localHost };
+    const target = connection === undefined ? place : { ...place, connection };
     return { transport: heardOn, target, localHost: this.#localHost };
   }
 

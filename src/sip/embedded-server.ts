@@ -1,6 +1,8 @@
 import { type Clock, systemClock } from '../core/clock.js';
 import type { Logger } from '../core/logger.js';
 import type { Metrics } from '../core/metrics.js';
+import { ConnectionLimits } from './connection-limits.js';
+import { ConnectionLog } from './connection-log.js';
 import type { DigestOptions } from './digest-authenticator.js';
 import { DEFAULT_SIP_LIMITS } from './limits.js';
 import { PeerGate } from './peer-gate.js';
@@ -10,7 +12,9 @@ import { SipRouter } from './sip-router.js';
 import type { ListenAddress, SipHandlers, SipServer } from './sip-server.js';
 import { DEFAULT_SIP_TIMERS, type SipTimers } from './sip-timers.js';
 import type { SipTransport } from './transport.js';
+import type { StreamTransport, StreamTransportOptions } from './transport-stream.js';
 import { TcpTransport } from './transport-tcp.js';
+import { type SipTlsOptions, TlsTransport } from './transport-tls.js';
 import { UdpTransport } from './transport-udp.js';
 
 export interface EmbeddedSipServerOptions {
@@ -29,12 +33,18 @@ export interface EmbeddedSipServerOptions {
   readonly digest?: DigestOptions & { readonly exempt?: readonly string[] };
   /** 65,535 when not given. */
   readonly maxMessageBytes?: number;
-  /** TCP connections per port; 1,024 when not given. */
+  /** Absent: no TLS. */
+  readonly tls?: SipTlsOptions;
+  /** TCP and TLS connections accepted at once; 1,024 when not given. */
   readonly maxConnections?: number;
+  /** Of these, from one address (IPv6: from one /64); 256 when not given. */
+  readonly peerConnections?: number;
   /** Server transactions held at once; 200,000 when not given. */
   readonly maxTransactions?: number;
-  /** A TCP connection without traffic is closed after this; 15 minutes when not given. */
+  /** A TCP or TLS connection without traffic is closed after this; 15 minutes when not given. */
   readonly idleConnectionMs?: number;
+  /** A message on a connection must be complete this long after its first byte; 10 s when not given. */
+  readonly slowMessageMs?: number;
   readonly handlers: SipHandlers;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -60,11 +70,11 @@ export interface SipServerCounts {
   readonly connections: number;
 }
 
-/** The user-agent server in this process: SIP over UDP and TCP (RFC 3261). */
+/** The user-agent server in this process: SIP over UDP, TCP and TLS (RFC 3261). */
 export class EmbeddedSipServer implements SipServer {
   readonly #core: SipCore;
   readonly #router: SipRouter;
-  readonly #tcp: readonly TcpTransport[];
+  readonly #streams: readonly StreamTransport[];
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
 
@@ -100,17 +110,8 @@ export class EmbeddedSipServer implements SipServer {
       onError: (error: Error) => options.logger.warn({ err: error }, 'SIP socket failed'),
     };
     const udp: SipTransport[] = options.udpPorts.map((port) => new UdpTransport({ ...shared, port }));
-    this.#tcp = options.tcpPorts.map(
-      (port) =>
-        new TcpTransport({
-          ...shared,
-          port,
-          limits,
-          ...(options.maxConnections === undefined ? {} : { maxConnections: options.maxConnections }),
-          ...(options.idleConnectionMs === undefined ? {} : { idleMs: options.idleConnectionMs }),
-        }),
-    );
-    this.#core.transports.push(...udp, ...this.#tcp);
+    this.#streams = streamTransports(options, { ...shared, limits });
+    this.#core.transports.push(...udp, ...this.#streams);
   }
 
   get addresses(): readonly ListenAddress[] {
@@ -121,7 +122,7 @@ export class EmbeddedSipServer implements SipServer {
     return {
       transactions: this.#router.transactions + this.#core.clientTransactions,
       dialogs: this.#core.dialogs.size,
-      connections: this.#tcp.reduce((sum, transport) => sum + transport.connections, 0),
+      connections: this.#streams.reduce((sum, transport) => sum + transport.connections, 0),
     };
   }
 
@@ -151,4 +152,24 @@ export class EmbeddedSipServer implements SipServer {
     this.#router.stop();
     await this.#core.stop();
   }
+}
+
+function streamTransports(
+  options: EmbeddedSipServerOptions,
+  given: Pick<StreamTransportOptions, 'host' | 'limits' | 'onMessage' | 'onError'>,
+): StreamTransport[] {
+  const { tls, logger, metrics, idleConnectionMs, slowMessageMs } = options;
+  const log = new ConnectionLog(metrics, logger);
+  const shared = {
+    ...given,
+    admission: new ConnectionLimits({
+      total: options.maxConnections ?? 1_024,
+      perPeer: options.peerConnections ?? 256,
+    }),
+    onRefused: log.note.bind(log),
+    ...(idleConnectionMs === undefined ? {} : { idleMs: idleConnectionMs }),
+    ...(slowMessageMs === undefined ? {} : { messageMs: slowMessageMs }),
+  };
+  const tcp = options.tcpPorts.map((port) => new TcpTransport({ ...shared, port }));
+  return tls === undefined ? tcp : [...tcp, new TlsTransport({ ...shared, tls, logger })];
 }

@@ -25,7 +25,7 @@ export function makeAnswerable(request: SipRequest, arrival: SipArrival): Answer
   const stamped: SipHeader = { name: 'via', value: [stampVia(first, via, arrival.source), ...others].join(', ') };
   const headers = request.headers.map((header, index) => (index === at ? stamped : header));
   const { address, port } = arrival.source;
-  const sentBy = via.port ?? 5060;
+  const sentBy = via.port ?? (arrival.transport.kind === 'tls' ? 5061 : 5060);
   // A peer's end of a connection takes no new one: when the connection is gone, the answer goes to the port in Via.
   const replyTarget =
     arrival.connection === undefined

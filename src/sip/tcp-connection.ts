@@ -13,6 +13,8 @@ export interface TcpConnectionOptions {
   /** Unsent bytes at which a peer that does not read is cut off. */
   readonly maxUnsentBytes: number;
   readonly onItem: (item: Exclude<StreamItem, { kind: 'ping' }>) => void;
+  /** We cut it off: a message took too long, or the peer does not read. */
+  readonly onCut?: (reason: 'slow' | 'unread') => void;
   readonly onClose: (error: Error | undefined) => void;
 }
 
@@ -57,7 +59,7 @@ export class TcpConnection {
   write(bytes: Uint8Array): void {
     if (!this.open) return;
     this.#socket.write(bytes);
-    if (this.#socket.writableLength > this.#options.maxUnsentBytes) this.#socket.destroy();
+    if (this.#socket.writableLength > this.#options.maxUnsentBytes) this.#cut('unread');
   }
 
   /** Sends what is still to be sent, then closes; a peer that does not read is not waited for. */
@@ -74,16 +76,25 @@ export class TcpConnection {
   }
 
   #read(chunk: Uint8Array): void {
-    for (const item of this.#framer.push(chunk)) {
+    const items = this.#framer.push(chunk);
+    for (const item of items) {
       if (item.kind === 'ping') this.write(PONG);
       else this.#options.onItem(item);
       if (item.kind === 'broken') this.#socket.destroySoon();
     }
-    if (this.#framer.pendingBytes === 0) {
+    // What is left after a whole message is a new one, with a time of its own.
+    if (this.#framer.pendingBytes === 0 || items.length > 0) {
       clearTimeout(this.#deadline);
       this.#deadline = undefined;
-    } else {
-      this.#deadline ??= setTimeout(() => this.#socket.destroy(), this.#options.messageMs);
     }
+    if (this.#framer.pendingBytes > 0 && !this.#socket.destroyed) {
+      this.#deadline ??= setTimeout(() => this.#cut('slow'), this.#options.messageMs);
+    }
+  }
+
+  #cut(reason: 'slow' | 'unread'): void {
+    if (this.#socket.destroyed) return;
+    this.#socket.destroy();
+    this.#options.onCut?.(reason);
   }
 }

@@ -61,7 +61,9 @@ export class UdpTransport implements SipTransport {
     const socket = this.#socket;
     if (socket === undefined) return;
     try {
-      socket.send(bytes, target.port, target.address, (error) => {
+      // A socket of IPv6 reaches IPv4 by mapped addresses only (RFC 4291 §2.5.5.2).
+      const mapped = isIPv6(this.#options.host) && !target.address.includes(':');
+      socket.send(bytes, target.port, mapped ? `::ffff:${target.address}` : target.address, (error) => {
         if (error) (onError ?? this.#options.onError)?.(error);
       });
     } catch (error) {

@@ -9,6 +9,8 @@ export interface Endpoint {
 /** Where to send. A connection that is still open is preferred over a new one to the address (RFC 3261 §18.2.2). */
 export interface SipTarget extends Endpoint {
   readonly connection?: number;
+  /** The host that the address was found by; a new TLS connection asks for it. */
+  readonly name?: string;
 }
 
 /** One datagram, or one message cut from a stream. */
