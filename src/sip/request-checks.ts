@@ -3,7 +3,7 @@ import type { IncomingRequest } from './incoming-request.js';
 import { type Refusal, refusal } from './refusal.js';
 import { parseUri, uriScheme } from './uri.js';
 
-/** Option tags that may stand in Require. 100rel costs nothing, because no provisional response but 100 is ever sent (RFC 3262 §3). */
+/** Option tags that may stand in Require. */
 const KNOWN_OPTIONS = new Set(['siprec', 'timer', '100rel']);
 const KNOWN_SCHEMES = new Set(['sip', 'sips', 'tel']);
 const KNOWN_METHODS = new Set(ALLOWED_METHODS.split(', '));

@@ -142,9 +142,10 @@ export class UdpPeer extends Peer {
     socket.on('message', (bytes) => this.take(bytes));
   }
 
-  static async open(server: number): Promise<UdpPeer> {
+  /** `address` may be any of 127.0.0.0/8, to be another peer. */
+  static async open(server: number, address = '127.0.0.1'): Promise<UdpPeer> {
     const socket = createSocket('udp4');
-    await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve));
+    await new Promise<void>((resolve) => socket.bind(0, address, resolve));
     return new UdpPeer(socket, server);
   }
 
