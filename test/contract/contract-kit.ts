@@ -2,6 +2,7 @@ import { SrsError } from '../../src/core/errors.js';
 import { headerValue, type SipRequest, type SipResponse } from '../../src/sip/message.js';
 import { tagOf } from '../../src/sip/name-address.js';
 import type { SipDialogControl, SipReply, SipRequestView } from '../../src/sip/sip-server.js';
+import { eventually } from '../helpers/eventually.js';
 import type { FrontOptions, RunningFront, SipFront } from '../helpers/sip-fronts.js';
 import { answerTo, newBranch, newCallId, type Peer, TcpPeer, UdpPeer, write } from '../sip/engine-kit.js';
 
@@ -91,10 +92,25 @@ export async function openCase(front: SipFront, options: FrontOptions = {}): Pro
       return peer;
     },
     stop: async () => {
-      await running.stop();
+      let stopped = false;
+      const end = running.stop().finally(() => {
+        stopped = true;
+      });
+      await eventually('the front stops', () => {
+        for (const peer of peers) answerByes(peer);
+        return stopped;
+      });
+      await end;
       await Promise.all(peers.map((peer) => peer.close()));
     },
   });
+}
+
+/** A call that a test left open ends as a SRC would have it. */
+function answerByes(peer: Peer): void {
+  for (const message of peer.received.splice(0)) {
+    if (message.kind === 'request' && message.method === 'BYE') reply(peer, message, 200);
+  }
 }
 
 export interface Body {
