@@ -8,6 +8,7 @@ import type { CallEvent, OfferedStream, RecordingMetadata, RsOffer } from '../..
 import { EventBus } from '../../src/listeners/bus.js';
 import type { MediaThreads, MediaThreadsOptions } from '../../src/rtp/media-pool.js';
 import { SessionRecorder } from '../../src/session/session-recorder.js';
+import type { PauseLimits } from '../../src/session/session-services.js';
 import type { CallRecord } from '../../src/store/call-record.js';
 import { MemoryEventLog } from '../../src/store/event-log.js';
 import type { SttJob } from '../../src/stt/dispatcher.js';
@@ -33,7 +34,7 @@ export interface Studio {
 
 /** A recorder with the real media plane, bus and files; the engine of words is a function that says the id of the utterance. */
 export async function studio(
-  options: { maxSessions?: number; media?: Partial<MediaThreadsOptions> } = {},
+  options: { maxSessions?: number; media?: Partial<MediaThreadsOptions>; pause?: PauseLimits } = {},
 ): Promise<Studio> {
   const directory = temporaryDirectory();
   const { plane, metrics } = startPlane({
@@ -60,6 +61,7 @@ export async function studio(
         return event;
       },
       mediaAddress: () => '127.0.0.1',
+      ...(options.pause ? { pause: options.pause } : {}),
       clock: systemClock,
       metrics,
       logger: silentLogger,
