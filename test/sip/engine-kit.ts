@@ -82,7 +82,7 @@ export async function startServer(overrides: Partial<EmbeddedSipServerOptions> =
 /** A peer on a real socket that remembers all it received. */
 export abstract class Peer {
   readonly received: SipMessage[] = [];
-  abstract readonly transport: 'UDP' | 'TCP';
+  abstract readonly transport: 'UDP' | 'TCP' | 'TLS';
   abstract readonly port: number;
   abstract send(message: string | Uint8Array): void;
   abstract close(): Promise<void>;
@@ -244,7 +244,7 @@ export function write(peer: Peer, parts: RequestParts = {}): string {
 }
 
 function contactOf(peer: Peer): string {
-  return `<sip:src@127.0.0.1:${peer.port}${peer.transport === 'TCP' ? ';transport=tcp' : ''}>;+sip.src`;
+  return `<sip:src@127.0.0.1:${peer.port}${peer.transport === 'UDP' ? '' : `;transport=${peer.transport.toLowerCase()}`}>;+sip.src`;
 }
 
 export interface Call {
