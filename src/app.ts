@@ -219,7 +219,14 @@ export class App {
       ...sip,
       ...(rtp.externalAddress === undefined ? {} : { externalIp: rtp.externalAddress }),
       serverName: `sipscribe/${packageVersion()}`,
-      handlers: createSiprecDoor({ recorder: this.recorder, metrics, logger, strict: sip.strict }),
+      handlers: createSiprecDoor({
+        recorder: this.recorder,
+        metrics,
+        logger,
+        strict: sip.strict,
+        keepInvite: sip.keepInvite,
+        ...(sip.callAttributes === undefined ? {} : { callAttributes: sip.callAttributes }),
+      }),
       metrics,
       logger,
     });

@@ -23,7 +23,7 @@ export type Direction = 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive';
 /** One format of an m-line: `a=rtpmap` joined with `a=fmtp`, static payload types filled in from RFC 3551. */
 export interface MediaFormat {
   readonly payloadType: number;
-  /** Upper case: `PCMU`, `PCMA`, `TELEPHONE-EVENT`. Empty when a dynamic payload type has no rtpmap. */
+  /** Upper case: `PCMU`, `PCMA`, `TELEPHONE-EVENT`. Empty when a dynamic payload type has no rtpmap and nothing else tells it. */
   readonly encoding: string;
   readonly clockRate: number;
   readonly channels: number;
@@ -205,6 +205,16 @@ export const WARNING_CODES = [
   'participant_unknown',
   'multipart_unterminated',
   'sdp_line_ignored',
+  'stream_withdrawn',
+  'src_tag_missing',
+  'require_missing',
+  'namespace_draft',
+  'line_ends_bare_lf',
+  'content_type_garbled',
+  'disposition_missing',
+  'label_in_attribute',
+  'format_unnamed',
+  'connection_missing',
   'not_siprec',
   'no_rtp',
   'recording_write_failed',
@@ -213,6 +223,22 @@ export const WARNING_CODES = [
   'pause_limit',
 ] as const;
 export type WarningCode = (typeof WARNING_CODES)[number];
+
+/**
+ * The normal shape of some vendor: nothing is lost or guessed by it. These count in `siprec_peer_quirks_total{quirk}`, where an
+ * operator sees what an SBC sends, and are never events or lines of a record, which every call of that SBC would carry.
+ */
+export const QUIET_WARNINGS: ReadonlySet<WarningCode> = new Set<WarningCode>([
+  'src_tag_missing',
+  'require_missing',
+  'namespace_draft',
+  'line_ends_bare_lf',
+  'content_type_garbled',
+  'disposition_missing',
+  'label_in_attribute',
+  'format_unnamed',
+  'connection_missing',
+]);
 
 /** Something unusual that cost nothing. `detail` never holds names, numbers or words spoken. */
 export interface Warning {

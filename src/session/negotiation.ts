@@ -1,7 +1,7 @@
 import { SrsError } from '../core/errors.js';
 import type { AnsweredStream } from '../core/model.js';
 import type { MediaCall } from '../rtp/media-plane.js';
-import type { LegBook } from './leg-book.js';
+import type { Leg, LegBook } from './leg-book.js';
 import { answerStream, type StreamDecision } from './offer-policy.js';
 
 /** Legs of one session over its whole life; each has a file to the end of the call. Slots that come and go without end are refused. */
@@ -25,6 +25,8 @@ export async function negotiate(
   const present = decisions.filter(({ offered }) => legs.at(offered.index));
   const opened = await openAll(media, legs, fresh);
   for (const decision of present) await change(media, legs, decision);
+  // RFC 3264 §8 forbids an offer of fewer m-lines than before. What it leaves out, the SRC does not send any more.
+  for (const leg of legs.all.filter((one) => one.open && one.index >= decisions.length)) await close(media, leg);
   for (const [at, { offered, formats, active }] of fresh.entries()) {
     const handle = opened[at];
     if (handle) legs.add(handle.leg, offered, handle.port, formats, active);
@@ -52,12 +54,16 @@ async function change(media: MediaCall, legs: LegBook, decision: StreamDecision)
   if (!leg) return;
   const { formats, active } = decision;
   if (formats.length === 0) {
-    await media.closeLeg(leg.leg);
-    leg.open = false;
-    leg.active = false;
+    await close(media, leg);
   } else if (active !== leg.active || JSON.stringify(formats) !== JSON.stringify(leg.formats)) {
     await media.updateLeg(leg.leg, { formats, active });
     leg.formats = formats;
     leg.active = active;
   }
+}
+
+async function close(media: MediaCall, leg: Leg): Promise<void> {
+  await media.closeLeg(leg.leg);
+  leg.open = false;
+  leg.active = false;
 }

@@ -13,7 +13,7 @@ export interface Recorder {
 }
 
 /** What a BYE says besides goodbye. */
-export type LastWords = Pick<RsOffer, 'metadata' | 'warnings'>;
+export type LastWords = Pick<RsOffer, 'metadata' | 'attributes' | 'warnings'>;
 
 export interface RecordingSessionPort {
   readonly id: string;

@@ -250,6 +250,11 @@ export class RecordingSession implements RecordingSessionPort {
       const decisions = decideOffer(offer.media);
       const address = this.#services.mediaAddress(this.#localAddress);
       const streams = await negotiate(media, this.#legs, decisions);
+      if (this.#streams.length > streams.length) {
+        this.#warnings.tell([
+          { code: 'stream_withdrawn', detail: `${this.#streams.length} m-lines, then ${streams.length}` },
+        ]);
+      }
       this.#streams = offer.media.streams;
       this.#answer = { streams, address, timing: offer.media.timing };
       this.#legs.relabel(this.#streams);

@@ -1,5 +1,5 @@
 import type { Metrics } from '../core/metrics.js';
-import type { Warning, WarningCode } from '../core/model.js';
+import { QUIET_WARNINGS, type Warning, type WarningCode } from '../core/model.js';
 
 /** Events of warnings in one session; after them only the metric counts codes that are new. */
 const MAX_TOLD = 100;
@@ -28,6 +28,7 @@ export class SessionWarnings {
     for (const warning of warnings) {
       if (!this.#counted.has(warning.code)) this.#metrics.quirks.inc({ quirk: warning.code });
       this.#counted.add(warning.code);
+      if (QUIET_WARNINGS.has(warning.code)) continue;
       const key = `${warning.code} ${warning.detail ?? ''}`;
       if (this.#told.has(key) || this.#told.size >= MAX_TOLD) continue;
       this.#told.add(key);

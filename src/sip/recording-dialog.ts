@@ -5,7 +5,7 @@ import type { LastWords, RecordingSessionPort } from '../session/recorder.js';
 import { AnswerWriter } from './answer.js';
 import { complete, failureReply } from './failure.js';
 import { readRsBody } from './rs-body.js';
-import { readRsOffer } from './rs-offer.js';
+import { type OfferPolicy, readRsOffer } from './rs-offer.js';
 import type { SipAck, SipDialogControl, SipDialogHandlers, SipReply, SipRequestView } from './sip-server.js';
 import { SnapshotRequest } from './snapshot-request.js';
 
@@ -17,6 +17,8 @@ export interface RecordingDialogOptions {
   /** 32 hex digits of our side of the Session-ID (RFC 7989 §5). */
   readonly sessionUuid: string;
   readonly logger: Logger;
+  /** What of later requests is kept. */
+  readonly policy?: OfferPolicy;
 }
 
 /** One dialog and its recording session: everything after the first INVITE. */
@@ -91,7 +93,7 @@ export class RecordingDialog implements SipDialogHandlers {
   async #offer(request: SipRequestView): Promise<SipReply> {
     const { session, first, logger } = this.#options;
     try {
-      const offer = readRsOffer(request);
+      const offer = readRsOffer(request, this.#options.policy);
       this.#metadataType = offer.metadata?.mediaType ?? this.#metadataType;
       const empty = offer.media === undefined && offer.metadata === undefined;
       const { answer } = empty ? {} : await session.apply(offer);
@@ -121,7 +123,7 @@ export class RecordingDialog implements SipDialogHandlers {
   /** Metadata of a BYE is the last word about the call (RFC 8068 §3.2.4); nothing in it can refuse the BYE. */
   #lastWords(bye: SipRequestView): LastWords | undefined {
     try {
-      return readRsOffer(bye);
+      return readRsOffer(bye, this.#options.policy);
     } catch (error) {
       this.#options.logger.warn({ callId: bye.callId, code: codeOf(error) }, 'body of BYE not read');
       return undefined;

@@ -32,6 +32,9 @@ const METADATA_TYPES = new Set(['application/rs-metadata', 'application/rs-metad
 /** Types that say so little that the content decides. */
 const VAGUE_TYPES = new Set(['', 'text/plain', 'text/xml', 'application/xml', 'application/octet-stream']);
 
+/** RFC 7865 §5.1.2. Oracle, AudioCodes, Metaswitch, Ribbon and BroadWorks write those of drafts. */
+const RFC_NAMESPACE = 'urn:ietf:params:xml:ns:recording:1';
+
 type PartKind = 'sdp' | 'metadata' | 'multipart' | 'unknown';
 
 /**
@@ -80,8 +83,10 @@ class BodyReader {
     }
     if (kind === 'multipart') this.#multipart(part);
     else if (kind === 'metadata') this.#takeMetadata(part);
-    else if (this.#sdp === undefined) this.#sdp = transferDecoded(part);
-    else this.#warnings.push({ code: 'sdp_line_ignored', detail: 'second SDP part' });
+    else if (this.#sdp === undefined) {
+      this.#sdp = transferDecoded(part);
+      if (bareLineFeeds(this.#sdp)) this.#warnings.push({ code: 'line_ends_bare_lf' });
+    } else this.#warnings.push({ code: 'sdp_line_ignored', detail: 'second SDP part' });
   }
 
   #multipart(part: BodyPart): void {
@@ -112,6 +117,9 @@ class BodyReader {
   #takeMetadata(part: BodyPart): void {
     if (this.#xml !== undefined) return;
     this.#xml = transferDecoded(part);
+    if (!METADATA_TYPES.has(part.type.value)) this.#warnings.push({ code: 'content_type_garbled' });
+    const disposition = parseMediaType(part.headers.get('content-disposition') ?? '').value;
+    if (disposition !== 'recording-session') this.#warnings.push({ code: 'disposition_missing' });
     if (METADATA_TYPES.has(part.type.value)) this.#xmlType = part.type.value;
   }
 
@@ -119,6 +127,11 @@ class BodyReader {
     const offer = this.#sdp === undefined ? undefined : readOffer(this.#sdp);
     const mediaType = this.#xmlType;
     const read = this.#xml === undefined ? undefined : readMetadata(this.#xml);
+    const { metadata } = read ?? {};
+    if (metadata?.namespace !== undefined && metadata.namespace !== RFC_NAMESPACE) {
+      this.#warnings.push({ code: 'namespace_draft' });
+    }
+    if (metadata && /\smedia_label\s*=/.test(metadata.raw)) this.#warnings.push({ code: 'label_in_attribute' });
     return {
       ...(offer ? { media: offer.media } : {}),
       ...(read ? { metadata: { ...read.metadata, ...(mediaType === undefined ? {} : { mediaType }) } } : {}),
@@ -137,6 +150,12 @@ function kindOf(part: BodyPart): PartKind {
   if (vague && looksLikeMetadata(part.content)) return 'metadata';
   if (vague && /^\s*v=0\s/.test(head(part.content))) return 'sdp';
   return 'unknown';
+}
+
+/** RFC 8866 §5 ends lines with CRLF; AudioCodes does not. */
+function bareLineFeeds(sdp: Uint8Array): boolean {
+  const at = sdp.indexOf(10);
+  return at > 0 && sdp[at - 1] !== 13;
 }
 
 /** `handling` is `required` unless it says `optional` (RFC 5621 §8.2); Cisco's GTD part says so. */

@@ -1,10 +1,20 @@
 import type { RsOffer, Warning } from '../core/model.js';
+import { readCallAttributes } from './call-attributes.js';
+import { recogniseDialect } from './dialects.js';
+import { maskedInvite } from './invite-copy.js';
 import { type RsBody, readRsBody } from './rs-body.js';
 import type { SipRequestView } from './sip-server.js';
 
+export interface OfferPolicy {
+  /** Names of the call attributes that may be kept; all when not given. */
+  readonly attributes?: readonly string[];
+  /** Keep a masked copy of the first INVITE. */
+  readonly keepInvite?: boolean;
+}
+
 /** One request, joined: SDP with metadata. Throws what `readRsBody` throws. */
-export function readRsOffer(request: SipRequestView): RsOffer {
-  return join(request, readRequestBody(request));
+export function readRsOffer(request: SipRequestView, policy: OfferPolicy = {}): RsOffer {
+  return join(request, readRequestBody(request), policy);
 }
 
 /**
@@ -13,19 +23,26 @@ export function readRsOffer(request: SipRequestView): RsOffer {
  * `recognised` is the tolerant reading: any sign of SIPREC will do, because most SRCs break one of the two rules of RFC 7866 §6.2.
  * `conforming` is that section to the letter: `+sip.src` in Contact and `siprec` in Require.
  */
-export function readFirstOffer(request: SipRequestView): { offer: RsOffer; recognised: boolean; conforming: boolean } {
+export function readFirstOffer(
+  request: SipRequestView,
+  policy: OfferPolicy = {},
+): { offer: RsOffer; recognised: boolean; conforming: boolean } {
   const body = readRequestBody(request);
-  const offer = join(request, body);
+  const offer = join(request, body, policy);
   const contact = request.headers('contact').join(',');
   const required = hasOption(request, 'require');
-  const conforming = required && /[;>]\s*\+sip\.src(?=[\s;,=>]|$)/i.test(contact);
+  const lettered = /[;>]\s*\+sip\.src(?=[\s;,=>]|$)/i.test(contact);
+  const conforming = required && lettered;
   // In or after the angle brackets, and with the spellings of Avaya, BroadWorks, AudioCodes and SipRecClient.
   const tagged = /;\s*(?:\+sip[.-]src|src)(?=[\s;,=>]|$)/i.test(contact);
   const recognised = required || tagged || body.metadata !== undefined || hasOption(request, 'supported');
   const warnings: Warning[] = [...offer.warnings];
   if (!recognised) warnings.push({ code: 'not_siprec' });
   else if (body.metadata === undefined) warnings.push({ code: 'metadata_missing' });
-  return { offer: { ...offer, warnings }, recognised, conforming };
+  if (recognised && !lettered) warnings.push({ code: 'src_tag_missing' });
+  if (recognised && !required) warnings.push({ code: 'require_missing' });
+  const invite = policy.keepInvite && request.raw.byteLength > 0 ? { invite: maskedInvite(request.raw) } : {};
+  return { offer: { ...offer, ...invite, warnings }, recognised, conforming };
 }
 
 function readRequestBody(request: SipRequestView): RsBody {
@@ -37,7 +54,9 @@ function readRequestBody(request: SipRequestView): RsBody {
   });
 }
 
-function join(request: SipRequestView, body: RsBody): RsOffer {
+function join(request: SipRequestView, body: RsBody, policy: OfferPolicy): RsOffer {
+  const dialect = recogniseDialect(request, body.metadata);
+  const attributes = readCallAttributes(request, body.metadata, policy.attributes);
   const from = request.header('from');
   const to = request.header('to');
   const userAgent = request.header('user-agent');
@@ -49,6 +68,8 @@ function join(request: SipRequestView, body: RsBody): RsOffer {
     ...(from === undefined ? {} : { from }),
     ...(to === undefined ? {} : { to }),
     ...(userAgent === undefined ? {} : { userAgent }),
+    ...(dialect === undefined ? {} : { dialect }),
+    ...(attributes === undefined ? {} : { attributes }),
     source: `${address.includes(':') ? `[${address}]` : address}:${port}`,
   };
 }

@@ -43,10 +43,15 @@ type Attributes = ReturnType<typeof parse>['media'][number];
 export function readOffer(bytes: Uint8Array): ReadOffer {
   const { session, sections, ignored } = cutSdp(bytes);
   const sessionLevel = attributesOf(session);
-  const streams = sections.map((section, index) => readStream(section, index, sessionLevel));
+  const read = sections.map((section, index) => readStream(section, index, sessionLevel));
+  const streams = nameFormats(read);
   const unreadable = sections.filter((section) => section.media.length === 0).length;
   const odd = ignored + unreadable;
   const warnings: Warning[] = odd === 0 ? [] : [{ code: 'sdp_line_ignored', detail: `${odd} lines` }];
+  if (streams.some((stream, i) => stream !== read[i])) warnings.push({ code: 'format_unnamed' });
+  if (streams.some((stream) => stream.port !== 0 && stream.address === undefined)) {
+    warnings.push({ code: 'connection_missing' });
+  }
   return { media: { streams, originVersion: originVersion(session), timing: timing(session) }, warnings };
 }
 
@@ -78,6 +83,32 @@ function readStream(section: SdpSection, index: number, session: Attributes | un
     rawFormats,
     ...(Number.isFinite(packetTimeMs) && packetTimeMs > 0 && packetTimeMs <= 1000 ? { packetTimeMs } : {}),
   };
+}
+
+/** What these are where nobody says it: Oracle writes them without rtpmap, and everybody else means the same by 101. */
+const CUSTOMARY_EVENTS = new Set([100, 101]);
+
+/**
+ * Names dynamic payload types that have no rtpmap: as another m-line of the offer names them, or as telephone events by their fmtp
+ * (RFC 4733 §2.4.1) or by custom. A nameless format would not be answered, and DTMF would count as packets of an unknown type.
+ */
+function nameFormats(streams: readonly OfferedStream[]): readonly OfferedStream[] {
+  const named = new Map<number, MediaFormat>();
+  for (const format of streams.flatMap((stream) => stream.formats)) {
+    if (format.encoding !== '' && format.payloadType > 95) named.set(format.payloadType, format);
+  }
+  return streams.map((stream) => {
+    const voiced = stream.formats.some(({ encoding }) => encoding !== '' && encoding !== 'TELEPHONE-EVENT');
+    const formats = stream.formats.map((format) => {
+      const { payloadType, parameters } = format;
+      if (format.encoding !== '' || payloadType < 96) return format;
+      const known = named.get(payloadType);
+      if (known) return { ...known, ...(parameters === undefined ? {} : { parameters }) };
+      const events = /^\d{1,3}-\d{1,3}(?:,|$)/.test(parameters ?? '') || CUSTOMARY_EVENTS.has(payloadType);
+      return voiced && events ? { ...format, encoding: 'TELEPHONE-EVENT' } : format;
+    });
+    return formats.some((format, i) => format !== stream.formats[i]) ? { ...stream, formats } : stream;
+  });
 }
 
 function addressOf(attributes: Attributes | undefined): string | undefined {

@@ -8,7 +8,7 @@ import { delayedOffer } from './delayed-offer.js';
 import { complete, failureReply } from './failure.js';
 import { RecordingDialog, sessionIdHeader } from './recording-dialog.js';
 import { ACCEPTED_TYPES } from './rs-body.js';
-import { readFirstOffer } from './rs-offer.js';
+import { type OfferPolicy, readFirstOffer } from './rs-offer.js';
 import type { SipDialogControl, SipDialogHandlers, SipHandlers, SipReply, SipRequestView } from './sip-server.js';
 
 export interface SiprecDoorOptions {
@@ -17,6 +17,10 @@ export interface SiprecDoorOptions {
   readonly logger: Logger;
   /** Take only what keeps RFC 7866 §6.2 to the letter. Off by default: most SRCs do not. */
   readonly strict?: boolean;
+  /** Keep a copy of the first INVITE with the record, keys and credentials masked. */
+  readonly keepInvite?: boolean;
+  /** Call attributes that may be kept; all when not given. */
+  readonly callAttributes?: readonly string[];
 }
 
 /** The SIPREC floor above any `SipServer`: requests become offers, sessions become dialogs. */
@@ -35,9 +39,10 @@ async function invite(
   options: SiprecDoorOptions,
 ): Promise<Accepted> {
   const { recorder, metrics, logger } = options;
+  const policy = offerPolicy(options);
   let first: ReturnType<typeof readFirstOffer>;
   try {
-    first = readFirstOffer(request);
+    first = readFirstOffer(request, policy);
   } catch (error) {
     metrics.calls.inc({ outcome: 'rejected' });
     return refused(request, error, logger);
@@ -57,11 +62,18 @@ async function invite(
       return { reply: { status: 487 } };
     }
     const sessionUuid = uuid().replaceAll('-', '');
-    const recording = new RecordingDialog({ session, dialog, first: offer, sessionUuid, logger });
+    const recording = new RecordingDialog({ session, dialog, first: offer, sessionUuid, logger, policy });
     return { reply: recording.accept(request, answer), session: recording };
   } catch (error) {
     return refused(request, error, logger);
   }
+}
+
+function offerPolicy({ keepInvite, callAttributes }: SiprecDoorOptions): OfferPolicy {
+  return {
+    ...(keepInvite === undefined ? {} : { keepInvite }),
+    ...(callAttributes === undefined ? {} : { attributes: callAttributes }),
+  };
 }
 
 /** An INVITE without SDP: SIPREC has two legs, or as many as the metadata names; any other call has one. */

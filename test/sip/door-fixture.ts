@@ -35,6 +35,7 @@ export class PlayedSession implements RecordingSessionPort {
   readonly id = 'session-1';
   currentAnswer: MediaAnswer;
   onEndRequested: ((reason: EndReason) => void) | undefined;
+  onPauseSignal: ((resumed: boolean) => void) | undefined;
   refusal: SrsError | undefined;
   readonly applied: RsOffer[] = [];
   readonly ends: { reason: EndReason; last: LastWords | undefined }[] = [];
