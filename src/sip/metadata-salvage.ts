@@ -15,6 +15,9 @@ const NAME = /[A-Za-z_][\w.-]*(?::[A-Za-z_][\w.-]*)?/y;
 const ATTRIBUTE =
   /[\s]*([^\s=<>/"']{1,128})\s*=\s*(?:"([^"<]*)"|'([^'<]*)'|"([^"\n]{0,1024})"|'([^'\n]{0,1024})'|([^\s<>"']*))/y;
 
+/** An attribute that somebody forgot to give a value. */
+const LONE_NAME = /\s*[^\s=<>/"']{1,128}(?=[\s/>])/y;
+
 /**
  * Reads what can be read of XML that is not well-formed: unescaped `<sip:…>`, attributes without quotes, lost end tags, a
  * document that stops in the middle. One pass, time in proportion to the length, no entity but the five of XML and numbers.
@@ -115,7 +118,12 @@ class Salvage {
     for (let count = 0; count < XML_LIMITS.attributes; count += 1) {
       ATTRIBUTE.lastIndex = this.#at;
       const match = ATTRIBUTE.exec(this.#text);
-      if (!match) break;
+      if (!match) {
+        LONE_NAME.lastIndex = this.#at;
+        if (!LONE_NAME.test(this.#text)) break;
+        this.#at = LONE_NAME.lastIndex;
+        continue;
+      }
       const value = match.slice(2).find((group) => group !== undefined) ?? '';
       addAttribute(element, match[1] ?? '', decodeEntities(value));
       this.#at = ATTRIBUTE.lastIndex;
