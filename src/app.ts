@@ -13,8 +13,9 @@ import { EventBus } from './listeners/bus.js';
 import { WebSocketListener } from './listeners/websocket-listener.js';
 import { MediaThreads } from './rtp/media-pool.js';
 import { SessionRecorder } from './session/session-recorder.js';
+import { DrachtioSipServer } from './sip/drachtio/drachtio-server.js';
 import { EmbeddedSipServer } from './sip/embedded-server.js';
-import type { ListenAddress } from './sip/sip-server.js';
+import type { ListenAddress, SipServer } from './sip/sip-server.js';
 import { createSiprecDoor } from './sip/siprec-door.js';
 import { Speech } from './speech.js';
 import { MemoryEventLog } from './store/event-log.js';
@@ -38,7 +39,7 @@ export class App {
   readonly #scope = new Scope('app');
   readonly #speech: Speech;
   readonly #media: MediaThreads;
-  readonly #sip: EmbeddedSipServer;
+  readonly #sip: SipServer;
   readonly #http: HttpServer;
   readonly #startedAt = systemClock.monotonic();
   #phase: HealthReport['phase'] = 'starting';
@@ -211,12 +212,12 @@ export class App {
     await scope.close();
   }
 
-  #sipServer(): EmbeddedSipServer {
+  /** Where SIP comes in: through a drachtio-server when one is named, else through our own sockets. */
+  #sipServer(): SipServer {
     const { sip, rtp } = this.#config;
     const { metrics } = this;
     const logger = this.#log;
-    return new EmbeddedSipServer({
-      ...sip,
+    const shared = {
       ...(rtp.externalAddress === undefined ? {} : { externalIp: rtp.externalAddress }),
       serverName: `sipscribe/${packageVersion()}`,
       handlers: createSiprecDoor({
@@ -229,7 +230,10 @@ export class App {
       }),
       metrics,
       logger,
-    });
+    };
+    return sip.drachtio === undefined
+      ? new EmbeddedSipServer({ ...sip, ...shared })
+      : new DrachtioSipServer({ ...sip.drachtio, ...shared, peers: sip.peers, peerRate: sip.peerRate });
   }
 
   /** A configured address goes first; else the one that the SRC itself reached, which the system's routing found. */

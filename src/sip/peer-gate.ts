@@ -6,6 +6,9 @@ import { peerKey } from './peer-key.js';
 import { RateLimit } from './rate-limit.js';
 import { type Refusal, refusal } from './refusal.js';
 
+/** What the gate looks at, on either front. */
+export type GatedRequest = Pick<IncomingRequest, 'method' | 'uri' | 'headers' | 'source'>;
+
 export interface PeerGateOptions {
   /** Networks that may speak to us; empty lets everybody. */
   readonly peers: readonly string[];
@@ -49,7 +52,7 @@ export class PeerGate {
   }
 
   /** A new INVITE or OPTIONS outside any dialog; undefined lets it pass. */
-  admit(request: IncomingRequest): Refusal | undefined {
+  admit(request: GatedRequest): Refusal | undefined {
     if (this.#rate === undefined && this.#digest === undefined) return undefined;
     const { address } = request.source;
     const peer = peerKey(address);
@@ -59,7 +62,7 @@ export class PeerGate {
     return this.#authenticate(this.#digest, request, peer);
   }
 
-  #authenticate(digest: DigestAuthenticator, request: IncomingRequest, peer: string): Refusal | undefined {
+  #authenticate(digest: DigestAuthenticator, request: GatedRequest, peer: string): Refusal | undefined {
     const authorizations = request.headers('authorization');
     if (authorizations.length > 0 && !this.#failures.has(peer)) {
       return refusal('unauthenticated', 503, { 'Retry-After': String(1 / FAILURES.perSecond) });

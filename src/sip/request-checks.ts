@@ -8,6 +8,9 @@ const KNOWN_OPTIONS = new Set(['siprec', 'timer', '100rel']);
 const KNOWN_SCHEMES = new Set(['sip', 'sips', 'tel']);
 const KNOWN_METHODS = new Set(ALLOWED_METHODS.split(', '));
 
+/** What the checks look at, on either front. */
+export type CheckedRequest = Pick<IncomingRequest, 'method' | 'uri' | 'toTag' | 'headers'>;
+
 /**
  * The checks of RFC 3261 §8.2 in their order; undefined lets the request pass.
  *
@@ -17,7 +20,7 @@ const KNOWN_METHODS = new Set(ALLOWED_METHODS.split(', '));
  * that 0 is answered here (§16.3). Merged requests are told from INVITEs alone, because probes of some SBCs repeat one Call-ID.
  */
 export function checkRequest(
-  request: IncomingRequest,
+  request: CheckedRequest,
   place: { readonly inDialog: boolean; readonly merged: boolean },
 ): Refusal | undefined {
   const { method } = request;
@@ -35,7 +38,7 @@ export function checkRequest(
   return undefined;
 }
 
-function checkOutsideDialog(request: IncomingRequest, merged: boolean): Refusal | undefined {
+function checkOutsideDialog(request: CheckedRequest, merged: boolean): Refusal | undefined {
   const { method } = request;
   const scheme = uriScheme(request.uri);
   if ((scheme === 'sip' || scheme === 'sips') && !isReadable(request.uri)) {

@@ -4,14 +4,16 @@ import type { Logger } from '../../core/logger.js';
 import { type Metrics, SIP_CLASSES, SIP_METHODS } from '../../core/metrics.js';
 import { Scope } from '../../core/scope.js';
 import { failureReply } from '../failure.js';
-import { NetworkList } from '../network-list.js';
+import { PeerGate } from '../peer-gate.js';
+import { type Refusal, refusal } from '../refusal.js';
+import { RefusalLog } from '../refusal-log.js';
+import { checkRequest } from '../request-checks.js';
 import { MINIMUM_SESSION_SECONDS, negotiateSessionInterval, sessionIntervalHeaders } from '../session-interval.js';
 import type { ListenAddress, SipHandlers, SipReply, SipServer } from '../sip-server.js';
 import { copiedBytes, DrachtioDialog, type EndReason, type Responder } from './drachtio-dialog.js';
 import { DrachtioLink, type SrfRequest, type SrfResponse } from './drachtio-link.js';
 import { sendReply } from './drachtio-reply.js';
 import { DrachtioRequest } from './drachtio-request.js';
-import { refusalOf } from './request-check.js';
 
 export interface DrachtioSipServerOptions {
   /** drachtio-server's admin port. */
@@ -23,6 +25,8 @@ export interface DrachtioSipServerOptions {
   readonly externalIp?: string;
   /** Addresses or CIDR ranges that may speak to us; others hear 403. None or empty: everybody. */
   readonly peers?: readonly string[];
+  /** New INVITEs and OPTIONS a second from one address; 0 or none: no limit. */
+  readonly peerRate?: number;
   readonly handlers: SipHandlers;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -43,7 +47,8 @@ const FAREWELL_MS = 2_000;
 export class DrachtioSipServer implements SipServer {
   readonly #options: DrachtioSipServerOptions;
   readonly #link: DrachtioLink;
-  readonly #peers: NetworkList;
+  readonly #gate: PeerGate;
+  readonly #refusals: RefusalLog;
   readonly #clock: Clock;
   readonly #scope = new Scope('drachtio front');
   readonly #dialogs = new Set<DrachtioDialog>();
@@ -57,7 +62,9 @@ export class DrachtioSipServer implements SipServer {
   constructor(options: DrachtioSipServerOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    this.#peers = new NetworkList(options.peers ?? []);
+    const { peers = [], peerRate: perSecond = 0, metrics, logger } = options;
+    this.#gate = new PeerGate({ peers, perSecond, digest: undefined, clock: this.#clock });
+    this.#refusals = new RefusalLog(metrics, logger, this.#clock);
     this.#link = new DrachtioLink({
       host: options.host,
       port: options.port,
@@ -118,7 +125,7 @@ export class DrachtioSipServer implements SipServer {
   }
 
   #route(srf: SrfRequest, response: SrfResponse): void {
-    const { metrics, logger, handlers } = this.#options;
+    const { metrics, handlers } = this.#options;
     const { method } = srf;
     metrics.sipRequests.inc({ method: SIP_METHODS.find((known) => known === method) ?? 'OTHER' });
     let request: DrachtioRequest;
@@ -133,10 +140,11 @@ export class DrachtioSipServer implements SipServer {
       dialog?.acknowledge(request);
       return;
     }
-    const refusal = this.#forbidden(request) ?? refusalOf(request, dialog !== undefined);
-    if (refusal !== undefined) {
-      logger.info({ callId: request.callId, method, status: refusal.status }, 'request refused');
-      this.#respond(request, response, refusal);
+    const refused = this.#check(request, dialog !== undefined);
+    if (refused !== undefined) {
+      const { callId, source } = request;
+      this.#refusals.note(refused.cause, { callId, method, status: refused.reply.status, peer: source.address });
+      this.#respond(request, response, refused.reply);
     } else if (dialog !== undefined) dialog.receive(srf, request, response);
     else if (method === 'OPTIONS') {
       let reply: SipReply;
@@ -256,9 +264,16 @@ export class DrachtioSipServer implements SipServer {
     return dialog?.socket === srf.socket ? dialog : undefined;
   }
 
-  #forbidden(request: DrachtioRequest): SipReply | undefined {
-    if (this.#peers.empty || this.#peers.has(request.source.address)) return undefined;
-    return { status: 403 };
+  /** What drachtio-server leaves to the application. It makes a dialog of an INVITE without Contact, which nobody could end. */
+  #check(request: DrachtioRequest, inDialog: boolean): Refusal | undefined {
+    if (!this.#gate.knows(request.source.address)) return refusal('forbidden', 403);
+    const { method, toTag } = request;
+    const opens = toTag === undefined && (method === 'INVITE' || method === 'OPTIONS');
+    const refused =
+      (opens ? this.#gate.admit(request) : undefined) ?? checkRequest(request, { inDialog, merged: false });
+    if (refused !== undefined || method !== 'INVITE' || inDialog) return refused;
+    if (request.headers('contact').length > 0) return undefined;
+    return refusal('malformed', 400, { Warning: '399 sipscribe "no Contact"' });
   }
 
   /** The address that the SRC reached, when drachtio-server is on this machine; else ours towards drachtio-server. */
