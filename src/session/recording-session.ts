@@ -200,7 +200,8 @@ export class RecordingSession implements RecordingSessionPort {
     const result = await this.#media?.finish();
     this.#endPause(result);
     if (result) this.#report(result, reason);
-    this.#publish({ ...this.#base(), type: 'call.updated', ...this.#facts(), state: 'draining' });
+    const facts = { ...this.#identity.whole(), legs: this.#legs.descriptions() };
+    this.#publish({ ...this.#base(), type: 'call.updated', ...facts, state: 'draining' });
     this.#completed = this.#complete(reason, result?.durationMs ?? 0);
   }
 

@@ -34,7 +34,12 @@ export interface Studio {
 
 /** A recorder with the real media plane, bus and files; the engine of words is a function that says the id of the utterance. */
 export async function studio(
-  options: { maxSessions?: number; media?: Partial<MediaThreadsOptions>; pause?: PauseLimits } = {},
+  options: {
+    maxSessions?: number;
+    media?: Partial<MediaThreadsOptions>;
+    pause?: PauseLimits;
+    snapshotRequest?: boolean;
+  } = {},
 ): Promise<Studio> {
   const directory = temporaryDirectory();
   const { plane, metrics } = startPlane({
@@ -50,6 +55,7 @@ export async function studio(
     services: {
       media: plane,
       cutsUtterances: true,
+      ...(options.snapshotRequest === undefined ? {} : { snapshotRequest: options.snapshotRequest }),
       submit: async (job: SttJob) => {
         await self.words;
         const result = { text: job.id, words: [], segments: [], model: 'echo' };

@@ -222,7 +222,7 @@ describe('extensions', () => {
 });
 
 describe('ids that stand for two elements', () => {
-  const codes = (body: string): unknown[] => read(`<recording>${body}</recording>`).warnings;
+  const codes = (body: string): unknown => read(`<recording>${body}</recording>`).warnings;
 
   it.each([
     ['a participant and a stream', '<participant id="u"/><stream id="u"/>', 'participant and stream'],
