@@ -128,7 +128,7 @@ export abstract class StreamTransport implements SipTransport {
     this.#server = undefined;
     const stopped = server === undefined ? undefined : new Promise<void>((resolve) => server.close(() => resolve()));
     await Promise.all([...this.#connections.values()].map((connection) => connection.close(CLOSE_GRACE_MS)));
-    for (const socket of this.#accepted) socket.destroy();
+    await Promise.all([...this.#accepted].map(destroyed));
     await stopped;
   }
 
@@ -198,6 +198,13 @@ export abstract class StreamTransport implements SipTransport {
     const arrival = { transport: this, bytes: item.bytes, source, connection };
     this.#options.onMessage(item.kind === 'broken' ? { ...arrival, problem: item.error } : arrival);
   }
+}
+
+function destroyed(socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    socket.once('close', () => resolve());
+    socket.destroy();
+  });
 }
 
 const remoteKey = (remote: Endpoint): string => `${remote.address}|${remote.port}`;
