@@ -23,7 +23,8 @@ export function makeAnswerable(request: SipRequest, arrival: SipArrival): Answer
   if (first === undefined) throw new SrsError('SRS_SIP_MALFORMED', 'the request has no Via');
   const via = parseVia(first);
   const stamped: SipHeader = { name: 'via', value: [stampVia(first, via, arrival.source), ...others].join(', ') };
-  const headers = request.headers.map((header, index) => (index === at ? stamped : header));
+  const headers = request.headers.slice();
+  headers[at] = stamped;
   const { address, port } = arrival.source;
   const sentBy = via.port ?? (arrival.transport.kind === 'tls' ? 5061 : 5060);
   // A peer's end of a connection takes no new one: when the connection is gone, the answer goes to the port in Via.
@@ -121,8 +122,10 @@ const DOUBLED = /[;,]\s*[;,]/;
 function readSingles(message: SipRequest): ReadonlyMap<string, string> {
   const found = new Map<string, string>();
   for (const { name, value } of message.headers) {
-    if (name === 'via' && DOUBLED.test(value)) throw new SrsError('SRS_SIP_MALFORMED', 'a Via has empty elements');
-    if (!SINGLE.has(name)) continue;
+    if (!SINGLE.has(name)) {
+      if (name === 'via' && DOUBLED.test(value)) throw new SrsError('SRS_SIP_MALFORMED', 'a Via has empty elements');
+      continue;
+    }
     const other = found.get(name);
     if (other === undefined) found.set(name, value);
     else if (other !== value) throw new SrsError('SRS_SIP_MALFORMED', `the request has more than one ${name}`);
