@@ -89,6 +89,8 @@ export interface SipDialogControl {
 /** A re-INVITE or UPDATE of ours. Contact, Supported and the session timer's headers are the front's. */
 export interface SipDialogRequest {
   readonly method: 'INVITE' | 'UPDATE';
+  /** True for a question whose answer may say anything: not even 481 or 408 ends the dialog then. */
+  readonly optional?: boolean;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: { readonly type: string; readonly content: string };
 }

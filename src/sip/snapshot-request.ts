@@ -54,6 +54,8 @@ export class SnapshotRequest {
 export function snapshotRequest(mediaType = 'application/rs-metadata+xml'): SipDialogRequest {
   return {
     method: 'UPDATE',
+    // Some SRCs answer with 481 what they do not know; the SRC's own requests tell whether it still has the dialog.
+    optional: true,
     headers: { Require: 'siprec', 'Content-Disposition': 'recording-session' },
     body: {
       type: mediaType,
