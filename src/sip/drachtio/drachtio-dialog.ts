@@ -4,7 +4,13 @@ import { SrsError } from '../../core/errors.js';
 import type { Logger } from '../../core/logger.js';
 import { Scope } from '../../core/scope.js';
 import { failureReply } from '../failure.js';
-import { negotiateSessionInterval, sessionIntervalHeaders } from '../session-interval.js';
+import { bearsSessionDescription, requestBearsOffer } from '../session-description.js';
+import {
+  negotiateSessionInterval,
+  refreshHeaders,
+  type SessionInterval,
+  sessionIntervalHeaders,
+} from '../session-interval.js';
 import type {
   SipDialogControl,
   SipDialogHandlers,
@@ -14,7 +20,7 @@ import type {
 } from '../sip-server.js';
 import { askPeer } from './dialog-request.js';
 import type { SrfRequest, SrfResponse } from './drachtio-link.js';
-import { CONTACT, type Sent, writeMessage } from './drachtio-reply.js';
+import { CONTACT, type Sent, SUPPORTED, writeMessage } from './drachtio-reply.js';
 import type { DrachtioRequest } from './drachtio-request.js';
 
 export type EndReason = Parameters<SipDialogHandlers['ended']>[0];
@@ -66,15 +72,20 @@ export class DrachtioDialog implements SipDialogControl {
   #contact = CONTACT;
   #refreshing = false;
   #asking = false;
+  #offering = false;
   #bye: Promise<void> | undefined;
   #decided: () => void = () => {};
   readonly #decision = new Promise<void>((resolve) => {
     this.#decided = resolve;
   });
+  /** Resolves when the latest 2xx to an INVITE has its ACK, or the dialog is over. */
+  #ack: Promise<void> = Promise.resolve();
   #acknowledged: () => void = () => {};
-  readonly #ack = new Promise<void>((resolve) => {
-    this.#acknowledged = resolve;
-  });
+  /** Resolves when the refresh of the peer that is under way has its answer. */
+  #quiet: Promise<void> = Promise.resolve();
+  /** The SDP that is in force on our side. */
+  #description: string | undefined;
+  #interval: SessionInterval | undefined;
 
   constructor(options: DrachtioDialogOptions) {
     const { invite, view, localHost } = options;
@@ -107,10 +118,12 @@ export class DrachtioDialog implements SipDialogControl {
     response: SrfResponse,
     reply: SipReply,
     handlers: SipDialogHandlers | undefined,
-    extras: Record<string, string>,
+    interval: SessionInterval | undefined,
   ): void {
     this.#handlers = handlers;
     this.#state = 'confirmed';
+    this.#accepted('INVITE', reply, interval);
+    const extras = sessionIntervalHeaders(interval);
     const { view, respond } = this.#options;
     const status = respond(view, response, reply, { Contact: CONTACT, ...extras }, (outcome) => {
       if (outcome === 'unsent') this.#fail(this.#cancel.signal.aborted ? 'cancelled' : 'transport');
@@ -167,16 +180,16 @@ export class DrachtioDialog implements SipDialogControl {
 
   async request(request: SipDialogRequest): Promise<SipDialogResponse> {
     if (this.#state !== 'confirmed') throw new SrsError('SRS_SIP_DIALOG_STATE', 'the dialog is not confirmed');
-    if (this.#asking || this.#refreshing)
-      throw new SrsError('SRS_SIP_DIALOG_STATE', 'the dialog has a request under way');
+    if (this.#asking) throw new SrsError('SRS_SIP_DIALOG_STATE', 'a request of ours is under way');
     this.#asking = true;
     try {
-      // RFC 3261 §14.1: not before the first INVITE has its ACK.
-      await this.#ack;
       for (let attempt = 1; ; attempt++) {
+        // RFC 3261 §14.1: while an INVITE of the peer is under way, its ACK included, there is none of ours.
+        await this.#quiet;
+        await this.#ack;
         if (this.#state !== 'confirmed') throw new SrsError('SRS_SIP_DIALOG_STATE', 'the dialog is over');
-        const response = await this.#ask(request.method, { Contact: this.#contact, ...request.headers }, request.body);
-        if (response.status !== 491 || attempt >= GLARE_ATTEMPTS) return response;
+        const response = await this.#exchange(request);
+        if (response.status !== 491 || attempt >= GLARE_ATTEMPTS) return this.#answered(response);
         // We did not make the Call-ID, so the wait is 0 to 2 s (RFC 3261 §14.1).
         await new Promise<void>((resolve) => {
           this.#scope.timeout(resolve, 10 * randomInt(0, 201));
@@ -188,6 +201,46 @@ export class DrachtioDialog implements SipDialogControl {
     }
   }
 
+  async #exchange(request: SipDialogRequest): Promise<SipDialogResponse> {
+    const { method } = request;
+    // The ACK to an INVITE without an offer would have to bring an answer: the session as it is is offered instead.
+    const current = method === 'INVITE' ? this.#description : undefined;
+    const body = request.body ?? (current === undefined ? undefined : { type: 'application/sdp', content: current });
+    if (method === 'INVITE' && body === undefined) {
+      throw new SrsError('SRS_SIP_DIALOG_STATE', 'there is no SDP to offer');
+    }
+    const headers: Record<string, string> = { ...request.headers, Contact: this.#contact, Supported: SUPPORTED };
+    for (const { name, value } of refreshHeaders(this.#interval)) headers[name] = value;
+    this.#offering = bearsSessionDescription(body?.type, body?.content ?? '');
+    try {
+      const response = await this.#ask(method, headers, body);
+      if (response.status < 300) this.#describe(body);
+      return response;
+    } finally {
+      this.#offering = false;
+    }
+  }
+
+  /** RFC 3261 §12.2.1.2: 481 says that the peer has no such dialog any more. */
+  #answered(response: SipDialogResponse): SipDialogResponse {
+    if (response.status === 481 && this.#state === 'confirmed') void this.#end(undefined, 'session_expired');
+    return response;
+  }
+
+  /** A 2xx of ours goes out. */
+  #accepted(method: string, reply: SipReply, interval: SessionInterval | undefined): void {
+    this.#interval = interval;
+    this.#describe(reply.body);
+    if (method !== 'INVITE') return;
+    this.#ack = new Promise((resolve) => {
+      this.#acknowledged = resolve;
+    });
+  }
+
+  #describe(body: SipReply['body']): void {
+    if (body?.type.toLowerCase().startsWith('application/sdp')) this.#description = body.content;
+  }
+
   async #refresh(srf: SrfRequest, request: DrachtioRequest, response: SrfResponse): Promise<void> {
     const { respond, minimumSessionSeconds } = this.#options;
     if (this.#refreshing) {
@@ -195,7 +248,7 @@ export class DrachtioDialog implements SipDialogControl {
       respond(request, response, { status: 500, headers: { 'Retry-After': String(randomInt(0, 11)) } });
       return;
     }
-    if (this.#asking) {
+    if (this.#offering && (request.method === 'INVITE' || requestBearsOffer(request))) {
       respond(request, response, { status: 491 });
       return;
     }
@@ -204,14 +257,22 @@ export class DrachtioDialog implements SipDialogControl {
       respond(request, response, session.refusal);
       return;
     }
+    let quiet = (): void => {};
+    this.#quiet = new Promise((resolve) => {
+      quiet = resolve;
+    });
     this.#refreshing = true;
     // drachtio-server answers CANCEL and the cancelled re-INVITE by itself.
     srf.once('cancel', () => this.#unanswered.delete(response));
     const reply = await this.#think(request, response);
     this.#refreshing = false;
-    if (!this.#unanswered.delete(response)) return;
-    const extras = reply.status < 300 ? { Contact: this.#contact, ...sessionIntervalHeaders(session.interval) } : {};
-    respond(request, response, reply, extras);
+    if (this.#unanswered.delete(response)) {
+      const taken = reply.status < 300;
+      if (taken) this.#accepted(request.method, reply, session.interval);
+      const extras = taken ? { Contact: this.#contact, ...sessionIntervalHeaders(session.interval) } : {};
+      respond(request, response, reply, extras);
+    }
+    quiet();
   }
 
   async #forward(request: DrachtioRequest, response: SrfResponse): Promise<void> {
@@ -239,17 +300,17 @@ export class DrachtioDialog implements SipDialogControl {
   }
 
   /** We end it: the application hears it first, then the peer. */
-  async #end(reason: string | undefined): Promise<void> {
+  async #end(text: string | undefined, reason: EndReason = 'local'): Promise<void> {
     if (this.#state !== 'confirmed') return;
     this.#state = 'ending';
     this.#refuseUnanswered();
-    this.#guard(() => this.#handlers?.ended('local'));
+    this.#guard(() => this.#handlers?.ended(reason));
     // RFC 3261 §15: no BYE before the ACK to the 2xx; when none comes, drachtio-server sends the BYE itself.
     await this.#ack;
     const ending = (): boolean => this.#state === 'ending';
     if (!ending()) return;
     try {
-      await this.#ask('BYE', reason === undefined ? {} : { Reason: `SIP;cause=200;text="${quotable(reason)}"` });
+      await this.#ask('BYE', text === undefined ? {} : { Reason: `SIP;cause=200;text="${quotable(text)}"` });
     } catch (error) {
       this.#options.logger.info({ callId: this.#callId, err: error }, 'BYE was not answered');
     }

@@ -16,7 +16,7 @@ const OVERHEAD_BYTES = 400;
 
 /** No PRACK and no 100rel: no provisional response of ours ever leaves through drachtio-server. */
 export const ALLOWED = 'INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, INFO';
-const SUPPORTED = 'siprec, timer';
+export const SUPPORTED = 'siprec, timer';
 
 /** Written by the server or by drachtio-srf. */
 const OWN = new Set([

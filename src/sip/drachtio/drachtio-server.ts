@@ -8,7 +8,7 @@ import { PeerGate } from '../peer-gate.js';
 import { type Refusal, refusal } from '../refusal.js';
 import { RefusalLog } from '../refusal-log.js';
 import { checkRequest } from '../request-checks.js';
-import { MINIMUM_SESSION_SECONDS, negotiateSessionInterval, sessionIntervalHeaders } from '../session-interval.js';
+import { MINIMUM_SESSION_SECONDS, negotiateSessionInterval } from '../session-interval.js';
 import type { ListenAddress, SipHandlers, SipReply, SipServer } from '../sip-server.js';
 import { copiedBytes, DrachtioDialog, type EndReason, type Responder } from './drachtio-dialog.js';
 import { DrachtioLink, type SrfRequest, type SrfResponse } from './drachtio-link.js';
@@ -194,7 +194,7 @@ export class DrachtioSipServer implements SipServer {
       if (!dialog.early) made?.ended('cancelled');
       else if (reply.status >= 200 && reply.status < 300) {
         this.#named.set(dialog.id, dialog);
-        dialog.confirm(response, reply, made, sessionIntervalHeaders(session.interval));
+        dialog.confirm(response, reply, made, session.interval);
       } else this.#refuse(dialog, request, response, reply.status < 300 ? { status: 500 } : reply);
     } catch (error) {
       logger.error({ callId, err: error }, 'INVITE failed');
