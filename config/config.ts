@@ -55,6 +55,8 @@ export interface SipConfig {
     readonly realm: string;
     /** Passwords by name. */
     readonly users: ReadonlyMap<string, string>;
+    /** In the order in which they are offered. */
+    readonly algorithms: readonly ('SHA-256' | 'MD5')[];
     /** CIDR networks. */
     readonly exempt: readonly string[];
   };
@@ -247,13 +249,20 @@ function groupTls(values: Values): { readonly tls?: SipTlsConfig } {
   };
 }
 
+const ALGORITHMS = {
+  'sha-256': ['SHA-256', 'MD5'],
+  md5: ['MD5', 'SHA-256'],
+  'sha-256-only': ['SHA-256'],
+} as const;
+
 function groupDigest(values: Values): Pick<SipConfig, 'digest'> {
   if (values.SIP_AUTH_USERS === undefined) return {};
   const users = values.SIP_AUTH_USERS.map((pair): [string, string] => {
     const colon = pair.indexOf(':');
     return [pair.slice(0, colon), pair.slice(colon + 1)];
   });
-  return { digest: { realm: values.SIP_AUTH_REALM, users: new Map(users), exempt: values.SIP_AUTH_EXEMPT ?? [] } };
+  const { SIP_AUTH_REALM: realm, SIP_AUTH_PREFER: prefer, SIP_AUTH_EXEMPT: exempt = [] } = values;
+  return { digest: { realm, users: new Map(users), algorithms: ALGORITHMS[prefer], exempt } };
 }
 
 function groupStt(values: Values): SttConfig {

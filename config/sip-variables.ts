@@ -38,6 +38,11 @@ export const SIP_VARIABLES = {
     },
   ),
   SIP_AUTH_REALM: given(text, 'sipscribe', 'Realm of digest authentication.'),
+  SIP_AUTH_PREFER: given(
+    oneOf('sha-256', 'md5', 'sha-256-only'),
+    'sha-256',
+    'Algorithm that is offered first; the other one follows, unless only SHA-256 shall do. Some SRCs read the first offer alone.',
+  ),
   SIP_AUTH_EXEMPT: optional(cidrList, 'Networks whose SRCs need no digest; many cannot.', { fallbackDoc: 'none' }),
   SIP_PEER_RATE: given(
     integer(0, 100_000),
