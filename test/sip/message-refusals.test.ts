@@ -176,6 +176,8 @@ describe('every refusal', () => {
     ['method', 405, { method: 'SUBSCRIBE' }],
     ['scheme', 416, { uri: 'novel:thing' }],
     ['no_dialog', 481, { method: 'BYE', toTag: 'nobody' }],
+    ['no_dialog', 481, { method: 'OPTIONS', toTag: 'nobody' }],
+    ['no_dialog', 481, { method: 'INVITE', toTag: 'nobody' }],
     ['malformed', 400, { uri: 'sip:2001:db8::10' }],
     ['not_acceptable', 406, { extra: ['Accept: text/plain'] }],
   ] as const)('is counted by its cause: %s', async (cause, status, parts) => {
