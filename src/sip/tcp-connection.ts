@@ -26,7 +26,8 @@ export class TcpConnection {
   readonly #socket: Socket;
   readonly #options: TcpConnectionOptions;
   readonly #framer: StreamFramer;
-  #deadline: NodeJS.Timeout | undefined;
+  /** Calls the deadline of an unfinished message off. */
+  #deadline: (() => void) | undefined;
   #error: Error | undefined;
 
   constructor(remote: Endpoint, options: TcpConnectionOptions) {
@@ -43,7 +44,7 @@ export class TcpConnection {
       this.#error = error;
     });
     socket.on('close', () => {
-      clearTimeout(this.#deadline);
+      this.#deadline?.();
       options.onClose(this.#error);
     });
   }
@@ -84,12 +85,24 @@ export class TcpConnection {
     }
     // What is left after a whole message is a new one, with a time of its own.
     if (this.#framer.pendingBytes === 0 || items.length > 0) {
-      clearTimeout(this.#deadline);
+      this.#deadline?.();
       this.#deadline = undefined;
     }
     if (this.#framer.pendingBytes > 0 && !this.#socket.destroyed) {
-      this.#deadline ??= setTimeout(() => this.#cut('slow'), this.#options.messageMs);
+      this.#deadline ??= this.#startDeadline();
     }
+  }
+
+  /** When this process itself was late, bytes that wait in the socket are read before anybody is judged. */
+  #startDeadline(): () => void {
+    let verdict: NodeJS.Immediate | undefined;
+    const timer = setTimeout(() => {
+      verdict = setImmediate(() => this.#cut('slow'));
+    }, this.#options.messageMs);
+    return () => {
+      clearTimeout(timer);
+      clearImmediate(verdict);
+    };
   }
 
   #cut(reason: 'slow' | 'unread'): void {
