@@ -225,9 +225,8 @@ export class Dialog implements SipDialogControl {
     const { status } = response;
     if (this.#state === 'confirmed') {
       // RFC 3261 §12.2.1.2, RFC 5057 §5.1: these two alone say that the peer has no such dialog.
-      if (status === 481 || status === 408) {
-        if (request.optional !== true) void this.#end('session_expired');
-      } else if (status < 300) {
+      if ((status === 481 || status === 408) && request.optional !== true) void this.#end('session_expired');
+      else if (status < 300) {
         if (body?.type.toLowerCase().startsWith('application/sdp')) this.#description = ownedText(body.content);
         this.#timer.restart(confirmedInterval(headerValue(response, 'session-expires'), interval));
       }

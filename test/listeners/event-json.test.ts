@@ -104,6 +104,35 @@ describe('the outside shape of events', () => {
     });
   });
 
+  it('of a call tells its people, its sessions and what ties it to other calls', () => {
+    const [started] = ofEveryType;
+    if (started?.type !== 'call.started') throw new Error('no draft');
+    const facts = {
+      participants: [{ id: 'p', name: 'Alice', aor: 'sip:a@example.org', role: 'caller' }, { id: 'q' }],
+      communicationSessions: [{ id: 's', groupId: 'g' }, { id: 't' }],
+      attributes: { ucid: ['1', '2'] },
+      dialect: 'oracle',
+    };
+    expect(eventJson(bus.publish({ ...started, ...facts }))).toMatchObject({
+      participants: [
+        {
+          participant_id: 'p',
+          participant_name: 'Alice',
+          participant_aor: 'sip:a@example.org',
+          participant_role: 'caller',
+        },
+        { participant_id: 'q' },
+      ],
+      communication_sessions: [{ id: 's', group_id: 'g' }, { id: 't' }],
+      attributes: { ucid: ['1', '2'] },
+      dialect: 'oracle',
+    });
+    const bare = eventJson(bus.publish(started));
+    expect([bare.participants, bare.communication_sessions, bare.attributes, bare.dialect]).toEqual(
+      Array.from({ length: 4 }, () => undefined),
+    );
+  });
+
   it('of a call describes every leg, and leaves out what is not known', () => {
     const [started] = ofEveryType;
     if (!started) throw new Error('no draft');

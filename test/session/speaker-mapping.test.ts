@@ -181,4 +181,98 @@ describe('the speaker of an m-line', () => {
     const text = JSON.stringify(map([line(0), line(1, 'x')], { participants: [] }).warnings);
     expect(text).not.toMatch(/Ana|Ben|example/);
   });
+
+  it('changes on a transfer, on the stream that is transferred and on no other', () => {
+    const state = new MetadataState();
+    state.apply(base);
+    state.apply({
+      ...base,
+      mode: 'partial',
+      participants: [{ id: 'pc', name: 'Carol' }],
+      streams: [],
+      associations: [
+        { participantId: 'pb', send: [], receive: [] },
+        { participantId: 'pc', send: ['mb'], receive: ['ma'] },
+      ],
+    });
+    expect(names(mapSpeakers([line(0, '1'), line(1, '2')], state))).toEqual([
+      [0, 'Ana', false],
+      [1, 'Carol', false],
+    ]);
+  });
+
+  it('changes when a complete snapshot gives everything a new id (BroadWorks)', () => {
+    const state = new MetadataState();
+    state.apply(base);
+    state.apply({
+      ...base,
+      participants: [
+        { id: 'x1', name: 'Dora' },
+        { id: 'x2', name: 'Eli' },
+      ],
+      streams: [
+        { id: 'y1', label: '2' },
+        { id: 'y2', label: '1' },
+      ],
+      associations: [
+        { participantId: 'x1', send: ['y1'], receive: [] },
+        { participantId: 'x2', send: ['y2'], receive: [] },
+      ],
+    });
+    expect(names(mapSpeakers([line(0, '1'), line(1, '2')], state))).toEqual([
+      [0, 'Eli', false],
+      [1, 'Dora', false],
+    ]);
+  });
+
+  it('is nobody on the one leg that two send on, and whoever sends alone on the other', () => {
+    const mapping = map([line(0, '1'), line(1, '2')], {
+      associations: [
+        { participantId: 'pa', send: ['ma'], receive: [] },
+        { participantId: 'pb', send: ['ma', 'mb'], receive: [] },
+      ],
+    });
+    expect(names(mapping)).toEqual([
+      [0, '-', false],
+      [1, 'Ben', false],
+    ]);
+  });
+
+  it('is the same on two legs when one participant sends on both', () => {
+    const mapping = map([line(0, '1'), line(1, '2')], {
+      participants: base.participants.slice(0, 1),
+      associations: [{ participantId: 'pa', send: ['ma', 'mb'], receive: [] }],
+    });
+    expect(names(mapping)).toEqual([
+      [0, 'Ana', false],
+      [1, 'Ana', false],
+    ]);
+    expect(mapping.warnings).toEqual([]);
+  });
+
+  it.each([
+    ['numbers that are far apart', '1', '5'],
+    ['a zero', '0', '1'],
+    ['numbers of ten digits (Oracle)', '16777227', '1006644281'],
+    ['words (FreeSWITCH)', 'inbound', 'outbound'],
+    ['case alone', 'A', 'a'],
+    ['leading zeros alone', '01', '1'],
+  ])('is told apart by labels that are %s', (_what, one, other) => {
+    const streams = [
+      { id: 'ma', label: one },
+      { id: 'mb', label: other },
+    ];
+    expect(names(map([line(0, other), line(1, one)], { streams }))).toEqual([
+      [0, 'Ben', false],
+      [1, 'Ana', false],
+    ]);
+  });
+
+  it.each(['Ζωή Παπαδοπούλου', '田中 花子', 'عمر', 'O’Brien “Bo” & Söhne', '🙂'])(
+    'keeps the name %s as it is',
+    (name) => {
+      const mapping = map([line(0, '1')], { participants: [{ id: 'pa', name }, { id: 'pb' }] });
+      expect(mapping.speakers.get(0)?.name).toBe(name);
+    },
+  );
 });
