@@ -1,4 +1,4 @@
-import type { PauseInterval } from '../core/model.js';
+import type { PauseInterval } from '../core/pause-interval.js';
 import type { PauseInstant } from '../rtp/media-plane.js';
 
 /** Intervals that are kept of one call. A caller that pauses without end fills no memory; the oldest ones make room. */

@@ -2,7 +2,8 @@ import type { Clock } from '../core/clock.js';
 import { SrsError } from '../core/errors.js';
 import type { Logger } from '../core/logger.js';
 import type { Metrics } from '../core/metrics.js';
-import type { PauseInterval, Warning } from '../core/model.js';
+import type { Warning } from '../core/model.js';
+import type { PauseInterval } from '../core/pause-interval.js';
 import { Scope } from '../core/scope.js';
 import type { MediaCall, PauseInstant } from '../rtp/media-plane.js';
 import { PauseBook } from './pause-book.js';
@@ -89,7 +90,7 @@ export class PauseControl {
     const live = list();
     const unknown = legs?.find((leg) => !live.includes(leg));
     if (unknown !== undefined) throw new SrsError('SRS_CALL_STATE', `the call has no leg ${unknown} now`);
-    if (!this.#book.differs(paused, legs) && (this.#confirmed || !paused)) return this.#known();
+    if (!this.#book.differs(paused, legs) && (this.#confirmed || !paused)) return this.#known(media);
     const before = this.#book.any;
     const fresh = this.#book.differs(paused, legs);
     if (paused) this.#book.set(true, legs, live);
@@ -118,11 +119,13 @@ export class PauseControl {
   }
 
   /** The instant of what is so already. */
-  #known(): PauseInstant {
+  async #known(media: MediaCall): Promise<PauseInstant> {
     const { current, intervals } = this.#book;
-    const last = intervals.at(-1);
+    const { to, toMs } = intervals.at(-1) ?? {};
     if (current) return { at: current.from, atMs: current.fromMs ?? 0 };
-    return { at: last?.to ?? this.#options.clock.now(), atMs: last?.toMs ?? 0 };
+    if (to !== undefined && toMs !== undefined) return { at: to, atMs: toMs };
+    // Nothing was ever paused: the call is recorded from its beginning, and now.
+    return await media.setPaused(false);
   }
 
   #settle(before: boolean, resumed: boolean): void {

@@ -1,6 +1,7 @@
 import { relative, resolve } from 'node:path';
 import type { Logger } from '../core/logger.js';
-import type { CallEvent, EndReason, PauseInterval, RsOffer } from '../core/model.js';
+import type { CallEvent, EndReason, RsOffer } from '../core/model.js';
+import type { PauseInterval } from '../core/pause-interval.js';
 import type { LegStatistics, MediaCallResult } from '../rtp/media-plane.js';
 import { CallDirectory } from '../store/call-directory.js';
 import type { CallRecordIdentity } from '../store/call-history.js';

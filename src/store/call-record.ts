@@ -1,13 +1,7 @@
 import { join } from 'node:path';
 import { SrsError } from '../core/errors.js';
-import type {
-  EndReason,
-  LegDescription,
-  PauseInterval,
-  TranscriptFailed,
-  TranscriptFinal,
-  Warning,
-} from '../core/model.js';
+import type { EndReason, LegDescription, TranscriptFailed, TranscriptFinal, Warning } from '../core/model.js';
+import type { PauseInterval } from '../core/pause-interval.js';
 import { writeFileAtomically } from './atomic-file.js';
 import type { CallRecordIdentity, RecordedSpell } from './call-history.js';
 

@@ -1,8 +1,9 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { CallEvent } from '../../src/core/model.js';
+import { eventJson } from '../../src/listeners/event-json.js';
 import type { RecordingSessionPort } from '../../src/session/recorder.js';
 import { eventually } from '../helpers/eventually.js';
-import { demoVoice } from '../helpers/voices.js';
+import { spoken } from '../helpers/spoken.js';
 import { offer, RtpSender, type Studio, say, stream, studio } from './session-fixture.js';
 
 let room: Studio;
@@ -10,7 +11,7 @@ afterEach(() => room.stop());
 
 const pair = [stream(0), stream(1)];
 const held = [stream(0, { direction: 'inactive' }), stream(1, { direction: 'inactive' })];
-const speech = demoVoice('caller', 0, 3_000);
+const speech = spoken('good morning, what can I do for you');
 const by = 'api';
 
 const states = (): unknown[] =>
@@ -79,6 +80,8 @@ describe('a pause of ours in a session', () => {
       ['paused', 'us'],
       ['recording', undefined],
     ]);
+    const [, first] = room.events.map(eventJson);
+    expect(first).toMatchObject({ type: 'call.updated', state: 'paused', paused_by: 'us', paused_legs: [1, 2] });
   });
 
   it('holds for legs that come later, and for single legs; each change of what is paused is a line of the record', async () => {
