@@ -51,14 +51,14 @@ describe('in the course of time, a request of ours', () => {
   });
 
   it('carries the session timer, and its 200 renews it', async () => {
-    await establish(peer, { extra: ['x: 2', 'k: timer'] });
+    await establish(peer, { extra: ['x: 3', 'k: timer'] });
     for (let i = 0; i < 2; i++) {
-      const due = performance.now() + 700;
+      const due = performance.now() + 1_100;
       await eventually('the next one is due', () => performance.now() >= due);
       const done = begin({ method: 'UPDATE' });
       const update = await peer.request('UPDATE');
-      expect(headerValue(update, 'session-expires')).toBe('2;refresher=uas');
-      peer.send(writeResponse(update, 200, ['Session-Expires: 2;refresher=uas', 'Require: timer']));
+      expect(headerValue(update, 'session-expires')).toBe('3;refresher=uas');
+      peer.send(writeResponse(update, 200, ['Session-Expires: 3;refresher=uas', 'Require: timer']));
       await done;
     }
     expect(fixture.calls[0]?.ends).toEqual([]);
