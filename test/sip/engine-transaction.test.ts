@@ -126,7 +126,12 @@ describe('a server transaction', () => {
 
 describe('what is refused outside a dialog', () => {
   const cases: readonly [string, number, Parameters<typeof write>[1], Readonly<Record<string, string>>][] = [
-    ['an unknown method', 405, { method: 'PUBLISH' }, { allow: 'INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, INFO, PRACK' }],
+    [
+      'an unknown method',
+      405,
+      { method: 'PUBLISH' },
+      { allow: 'INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, INFO, PRACK' },
+    ],
     [
       'an unknown extension',
       420,
