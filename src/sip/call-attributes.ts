@@ -36,7 +36,8 @@ const ELEMENT = /<(?:[\w.-]{1,64}:)?([\w.-]{1,64})(?:\s[^<>]{0,512})?>([^<>]{1,1
 
 /**
  * What ties this call to others, by lower-case name (RFC 7866 §9.2 leaves it to each vendor). Bounded in names, values and lengths;
- * values are kept as written, but a UCID loses its `;encoding=hex`. Never logged: numbers of people are among them.
+ * values are kept as written, but a UCID is cut out of its wrapping so that
+ * Oracle, AudioCodes and Avaya name one call alike. Never logged: numbers of people are among them.
  *
  * @param only names that may be kept; all when not given
  */
@@ -68,14 +69,19 @@ function addMetadata(found: AttributeList, metadata: RecordingMetadata): void {
     for (const [, name = '', text = ''] of xml.matchAll(ELEMENT)) {
       const local = name.toLowerCase();
       if (!ELEMENTS.has(local)) continue;
-      found.add(local, [/ucid$/.test(local) ? text.replace(/;\s*encoding=hex\s*$/i, '') : text]);
+      if (local === 'ucid' || local === 'avayaucid') found.add('ucid', [ucidOf(text) || plain(text)]);
+      if (local !== 'ucid') found.add(local, [plain(text)]);
     }
   }
 }
 
-/** An Avaya UCID inside User-to-User: tag FA, length 8, then its bytes. */
+/** The eight bytes of an Avaya UCID in user-to-user information: after its tag, FA, and its length. Empty when there is none. */
 function ucidOf(value: string): string {
   return /^(?:04|00)?FA08([0-9A-F]{16})/i.exec(value.trim())?.[1]?.toUpperCase() ?? '';
+}
+
+function plain(text: string): string {
+  return text.replace(/;\s*encoding=hex\s*$/i, '');
 }
 
 /** A front gives fields by name only, so their names are read off the message. */

@@ -3,17 +3,33 @@ import type { SipRequestView } from '../../src/sip/sip-server.js';
 
 const FOLDER = 'test/fixtures/siprec';
 
-export const fixtureNames = readdirSync(FOLDER)
-  .filter((name) => name.endsWith('.txt'))
-  .map((name) => name.slice(0, -4));
+/** Each is a folder: a call of one vendor, its messages numbered in order. */
+export const fixtureNames = readdirSync(FOLDER, { withFileTypes: true })
+  .filter((entry) => entry.isDirectory())
+  .map((entry) => entry.name)
+  .sort();
 
-export function fixtureBytes(name: string): Buffer {
-  return readFileSync(`${FOLDER}/${name}.txt`);
+/** Names of the messages of a call, in order: `01-invite`, `02-reinvite`, `03-ack` … */
+export function fixtureMessages(name: string): string[] {
+  return readdirSync(`${FOLDER}/${name}`)
+    .filter((file) => file.endsWith('.txt'))
+    .map((file) => file.slice(0, -4))
+    .sort();
+}
+
+/** What a call must come to, as somebody wrote it down. */
+export function fixtureExpectation(name: string): unknown {
+  return JSON.parse(readFileSync(`${FOLDER}/${name}/expected.json`, 'utf8'));
+}
+
+/** @param message the first one of the call when not given */
+export function fixtureBytes(name: string, message = fixtureMessages(name)[0]): Buffer {
+  return readFileSync(`${FOLDER}/${name}/${message}.txt`);
 }
 
 /** A fixture as the SIP engine would hand it over. */
-export function fixture(name: string): SipRequestView {
-  const bytes = fixtureBytes(name);
+export function fixture(name: string, message?: string): SipRequestView {
+  const bytes = fixtureBytes(name, message);
   const blank = bytes.indexOf('\r\n\r\n');
   const [start = '', ...lines] = bytes.toString('utf8', 0, blank).split('\r\n');
   const headers: Record<string, string[]> = {};
@@ -22,13 +38,14 @@ export function fixture(name: string): SipRequestView {
     const field = line.slice(0, colon).trim().toLowerCase();
     headers[field] = [...(headers[field] ?? []), line.slice(colon + 1).trim()];
   }
-  return requestView({ method: start.split(' ')[0] ?? '', headers, body: bytes.subarray(blank + 4) });
+  return requestView({ method: start.split(' ')[0] ?? '', headers, body: bytes.subarray(blank + 4), raw: bytes });
 }
 
 export function requestView(parts: {
   method?: string;
   headers?: Readonly<Record<string, readonly string[]>>;
   body?: Uint8Array | string;
+  raw?: Uint8Array;
 }): SipRequestView {
   const headers: Readonly<Record<string, readonly string[]>> = parts.headers ?? {};
   const body = parts.body ?? '';
@@ -38,7 +55,7 @@ export function requestView(parts: {
     callId: headers['call-id']?.[0] ?? 'call-1',
     header: (name) => headers[name]?.[0],
     headers: (name) => headers[name] ?? [],
-    raw: new Uint8Array(0),
+    raw: parts.raw ?? new Uint8Array(0),
     body: typeof body === 'string' ? Buffer.from(body) : body,
     source: { transport: 'udp', address: '192.0.2.10', port: 5060 },
     receivedAt: 1_772_000_000_000,

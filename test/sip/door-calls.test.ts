@@ -148,7 +148,7 @@ describe('requests inside the dialog', () => {
   it('UPDATE with bare metadata gets 200 without a body (Avaya)', async () => {
     const door = openDoor();
     const { session } = await door.invite(fixture('avaya-one-m-line'));
-    const reply = await session?.request(fixture('avaya-update-bare-metadata'));
+    const reply = await session?.request(fixture('avaya-update-bare-metadata', '02-update'));
     expect([reply?.status, reply?.body]).toEqual([200, undefined]);
     expect(door.recorder.session?.applied.map((offer) => [offer.media, offer.metadata?.participants.length])).toEqual([
       [undefined, 3],

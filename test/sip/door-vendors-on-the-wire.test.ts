@@ -9,7 +9,6 @@ import { type OpenDoor, openDoor } from './door-fixture.js';
 
 const REFUSED: Readonly<Record<string, number>> = {
   'cisco-required-unknown-part': 415,
-  'avaya-update-bare-metadata': 481,
 };
 
 let door: OpenDoor;

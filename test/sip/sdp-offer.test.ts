@@ -54,8 +54,19 @@ describe('an SDP offer', () => {
     expect(format).toMatchObject({ encoding, clockRate, channels });
   });
 
-  it('leaves a dynamic payload type without rtpmap nameless', () => {
-    expect(streams('m=audio 5004 RTP/AVP 0 100\r\n')[0]?.formats[1]).toMatchObject({ payloadType: 100, encoding: '' });
+  it.each([
+    ['a number that nothing names', 'm=audio 5004 RTP/AVP 0 98\r\n', ''],
+    ['101 by custom', 'm=audio 5004 RTP/AVP 0 101\r\n', 'TELEPHONE-EVENT'],
+    ['100 by custom (Oracle)', 'm=audio 5004 RTP/AVP 0 100\r\n', 'TELEPHONE-EVENT'],
+    ['101 alone, which is no companion', 'm=audio 5004 RTP/AVP 101\r\n', ''],
+    ['a list of events', 'm=audio 5004 RTP/AVP 0 98\r\na=fmtp:98 0-15\r\n', 'TELEPHONE-EVENT'],
+    [
+      'a name on another m-line',
+      'm=audio 5004 RTP/AVP 0 98\r\nm=audio 5006 RTP/AVP 0 98\r\na=rtpmap:98 G726-32/8000\r\n',
+      'G726-32',
+    ],
+  ])('D11: names a dynamic payload type without rtpmap: %s', (_what, lines, encoding) => {
+    expect(streams(lines)[0]?.formats.at(-1)).toMatchObject({ encoding });
   });
 
   it.each([
