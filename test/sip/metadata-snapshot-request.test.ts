@@ -5,7 +5,7 @@ import { headerValue, type SipRequest } from '../../src/sip/message.js';
 import { createSiprecDoor } from '../../src/sip/siprec-door.js';
 import { eventually } from '../helpers/eventually.js';
 import { type Studio, studio } from '../session/session-fixture.js';
-import { type Call, establish, QUICK, UdpPeer, write, writeResponse } from './engine-kit.js';
+import { type Call, establish, UdpPeer, write, writeResponse } from './engine-kit.js';
 
 const SDP = [
   'v=0',
@@ -32,7 +32,7 @@ interface Stage {
 let stage: Stage;
 
 /** Sessions, files and media as they are, behind a real SIP server, with an SRC on a real socket. */
-async function setUp(snapshotRequest: boolean): Promise<Stage> {
+async function setUp(snapshotRequest: boolean, t1Ms = 150): Promise<Stage> {
   const room = await studio({ snapshotRequest });
   const server = new EmbeddedSipServer({
     host: '127.0.0.1',
@@ -40,7 +40,7 @@ async function setUp(snapshotRequest: boolean): Promise<Stage> {
     tcpPorts: [0],
     logger: silentLogger,
     metrics: room.metrics,
-    timers: QUICK,
+    timers: { t1Ms, t2Ms: 8 * t1Ms, t4Ms: 4 * t1Ms },
     serverName: 'sipscribe',
     handlers: createSiprecDoor({ recorder: room.recorder, metrics: room.metrics, logger: silentLogger }),
   });
@@ -129,11 +129,11 @@ describe('the request for a metadata snapshot', () => {
   );
 
   it('changes nothing when the SRC never answers it', async () => {
-    const { src, room, server } = await setUp(true);
+    const { src, room, server } = await setUp(true, 40);
     const made = await call(HALF);
     await src.request('UPDATE');
     // 64 * T1 later the transaction has given up; the dialog is still there.
-    await eventually('our transaction has ended', () => server.counts.transactions === 0, 8_000);
+    await eventually('our transaction has ended', () => server.counts.transactions === 0, 12_000);
     expect(room.recorder.activeSessions).toBe(1);
     await tell(made, 2, COMPLETE);
     await hangUp(made, 3);
