@@ -26,9 +26,9 @@ export interface SipIdleResult {
 }
 
 const RATE = 250;
-const SECONDS = 4;
-/** The load warms up for three seconds before it measures; those calls stay too. */
-const CALLS = RATE * (SECONDS + 3);
+const SECONDS = 2;
+/** The load's rate grows for ten seconds, to as many calls as five seconds of it have; those stay too. */
+const CALLS = RATE * (SECONDS + 5);
 
 const { gc } = globalThis;
 if (gc === undefined) throw new Error('run with --expose-gc');

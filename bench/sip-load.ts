@@ -4,7 +4,8 @@ import { INVITE_CONTENT_TYPE, inviteBody } from './sip-invite.js';
 
 /**
  * An open-loop load of SIPREC calls without media: a call begins every 1/RATE s whatever became of those before, is acknowledged, held,
- * and ended. A process of its own: `sip-load.js PORT RATE SECONDS HOLD_MS`. Calls of the first seconds only warm the server up.
+ * and ended. A process of its own: `sip-load.js PORT RATE SECONDS HOLD_MS`. For the first ten seconds the rate grows from nothing, because a
+ * process that has compiled nothing yet is not what is measured; those calls do not count.
  * Prints one line of JSON, a `SipLoadResult`.
  */
 export interface SipLoadResult {
@@ -23,7 +24,7 @@ export interface SipLoadResult {
   readonly inviteBytes: number;
 }
 
-const WARM_UP_SECONDS = 3;
+const RAMP_SECONDS = 10;
 const T1_MS = 500;
 const GIVE_UP_MS = 4_000;
 
@@ -149,11 +150,12 @@ socket.bind(0, '127.0.0.1', () => {
   socket.setRecvBufferSize(4 * 1024 * 1024);
   const began = performance.now();
   const pace = setInterval(() => {
-    const now = performance.now() - began;
-    const due = Math.floor((Math.min(now, (WARM_UP_SECONDS + seconds) * 1000) * rate) / 1000);
-    if (due > begun) lateMs = Math.max(lateMs, now - ((begun + 1) / rate) * 1000);
-    while (begun < due) begin(begun >= WARM_UP_SECONDS * rate);
-    if (now < (WARM_UP_SECONDS + seconds) * 1000) return;
+    const now = (performance.now() - began) / 1000;
+    const steady = Math.min(now, RAMP_SECONDS + seconds) - RAMP_SECONDS;
+    const due = Math.floor(steady < 0 ? (rate * now * now) / (2 * RAMP_SECONDS) : rate * (RAMP_SECONDS / 2 + steady));
+    if (steady > 0 && due > begun) lateMs = Math.max(lateMs, ((due - begun - 1) / rate) * 1000);
+    while (begun < due) begin(steady >= 0);
+    if (now < RAMP_SECONDS + seconds) return;
     clearInterval(pace);
     // The last calls are held as long as the others, and may be given up as late as they.
     const ended = performance.now();
