@@ -52,6 +52,8 @@ export class DrachtioLink {
   readonly #srf = new Srf();
   #addresses: readonly ListenAddress[] = [];
   #socket: Socket | undefined;
+  /** What happens when this ping has its answer. */
+  #barrier: { readonly id: string; readonly then: () => void } | undefined;
   #heardAt = 0;
   #stopped = false;
 
@@ -79,13 +81,16 @@ export class DrachtioLink {
         reject(new SrsError('SRS_CONFIG_INVALID', text));
       }, connectMs);
       this.#srf.on('connect', (error: Error | null, hostPorts?: string) => {
-        giveUp();
         if (error) {
+          giveUp();
           reject(new SrsError('SRS_CONFIG_INVALID', `DRACHTIO_SECRET: drachtio-server at ${host}:${port} refused it`));
           this.#refused();
         } else {
-          this.#connected(hostPorts ?? '');
-          resolve();
+          this.#whenRouted(() => {
+            giveUp();
+            this.#connected(hostPorts ?? '');
+            resolve();
+          });
         }
       });
       const reconnect = { retryMaxDelay: RETRY_MS };
@@ -121,6 +126,20 @@ export class DrachtioLink {
     await this.#scope.close();
   }
 
+  /** The routes were sent just now; drachtio-server answers 503 until it has read them, and it answers in order. */
+  #whenRouted(then: () => void): void {
+    const wire = this.#srf.app.client?.wp;
+    if (wire === undefined || this.#socket === undefined) return;
+    this.#barrier = { id: wire.send(this.#socket, 'ping'), then };
+  }
+
+  #passBarrier(frame: string): void {
+    const barrier = this.#barrier;
+    if (barrier === undefined || frame.split('|', 3)[2] !== barrier.id) return;
+    this.#barrier = undefined;
+    barrier.then();
+  }
+
   #connected(hostPorts: string): void {
     if (this.#stopped) return;
     this.#addresses = parseHostPorts(hostPorts);
@@ -144,6 +163,7 @@ export class DrachtioLink {
         return;
       }
       for (const listener of listeners) this.#safely(() => listener.call(wire, socket, readable));
+      this.#passBarrier(readable);
     });
     wire.prependListener('connect', (socket: Socket) => this.#watch(socket));
   }

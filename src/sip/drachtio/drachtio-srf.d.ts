@@ -60,6 +60,8 @@ declare module 'drachtio-srf' {
 
   /** The control protocol's client. Emits `connect` with the socket and `msg` with socket and frame. */
   export interface SrfWire extends EventEmitter {
+    /** Sends `<id>|<text>` and returns the id, which the answer names. */
+    send(socket: Socket, text: string): string;
     /** Set: no more attempts to connect. */
     closing?: boolean;
     readonly reconnectVars: { retryTimer: NodeJS.Timeout | null };
