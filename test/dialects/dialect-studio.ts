@@ -5,7 +5,7 @@ import { readOffer } from '../../src/sip/sdp.js';
 import { createSiprecDoor } from '../../src/sip/siprec-door.js';
 import { eventually } from '../helpers/eventually.js';
 import type { RunningFront, SipFront } from '../helpers/sip-fronts.js';
-import { fixtureBytes, fixtureMessages } from '../helpers/siprec-fixture.js';
+import { fixtureMessage, fixtureMessages } from '../helpers/siprec-fixture.js';
 import { type Studio, studio } from '../session/session-fixture.js';
 import { type FinalResponse, ScriptedSrc } from './scripted-src.js';
 
@@ -81,8 +81,8 @@ export class DialectStudio {
     for (const [i, message] of messages.entries()) {
       if (message.endsWith('-ack')) continue;
       const next = messages[i + 1];
-      const ack = next?.endsWith('-ack') ? fixtureBytes(name, next) : undefined;
-      const final = await call.send(fixtureBytes(name, message), ack);
+      const ack = next?.endsWith('-ack') ? fixtureMessage(name, next) : undefined;
+      const final = await call.send(fixtureMessage(name, message), ack);
       over = message.endsWith('-bye') || (i === 0 && final.status >= 300);
       steps.push(over ? { status: final.status } : { ...this.#outcome(call.callId, final) });
     }

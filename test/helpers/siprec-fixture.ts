@@ -22,14 +22,18 @@ export function fixtureExpectation(name: string): unknown {
   return JSON.parse(readFileSync(`${FOLDER}/${name}/expected.json`, 'utf8'));
 }
 
-/** @param message the first one of the call when not given */
-export function fixtureBytes(name: string, message = fixtureMessages(name)[0]): Buffer {
+/** The first message of a call. */
+export function fixtureBytes(name: string): Buffer {
+  return fixtureMessage(name, fixtureMessages(name)[0] ?? '');
+}
+
+export function fixtureMessage(name: string, message: string): Buffer {
   return readFileSync(`${FOLDER}/${name}/${message}.txt`);
 }
 
 /** A fixture as the SIP engine would hand it over. */
 export function fixture(name: string, message?: string): SipRequestView {
-  const bytes = fixtureBytes(name, message);
+  const bytes = message === undefined ? fixtureBytes(name) : fixtureMessage(name, message);
   const blank = bytes.indexOf('\r\n\r\n');
   const [start = '', ...lines] = bytes.toString('utf8', 0, blank).split('\r\n');
   const headers: Record<string, string[]> = {};
