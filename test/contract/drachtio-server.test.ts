@@ -88,6 +88,11 @@ describe('the front that has a drachtio-server beside it', () => {
     await eventually('the connection is closed', () => emulator.control.clients.length === 0);
   });
 
+  it('refuses a secret that would break out of its field, before anything is sent', async () => {
+    await expect(make({ secret: 'a|b' }).start()).rejects.toMatchObject({ code: 'SRS_CONFIG_INVALID' });
+    expect(emulator.control.received).toEqual([]);
+  });
+
   it('refuses to start when nobody answers, after the time that it was given', async () => {
     await emulator.die();
     await expect(make({ connectMs: 300 }).start()).rejects.toMatchObject({

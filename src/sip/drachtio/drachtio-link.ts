@@ -75,6 +75,8 @@ export class DrachtioLink {
   /** Resolves when connected and let in. @throws SrsError `SRS_CONFIG_INVALID` after `connectMs`, or when the secret is refused */
   async start(): Promise<void> {
     const { host, port, secret, connectMs } = this.#options;
+    // It would end its field of the control protocol.
+    if (/[|\r\n]/.test(secret)) throw new SrsError('SRS_CONFIG_INVALID', 'DRACHTIO_SECRET: no | and no line break');
     await new Promise<void>((resolve, reject) => {
       const giveUp = this.#scope.timeout(() => {
         const text = `DRACHTIO_HOST: no drachtio-server answered at ${host}:${port} within ${connectMs / 1_000} s`;
