@@ -1,0 +1,65 @@
+import { describe, expect, it } from 'vitest';
+import { DIALECTS } from '../../src/sip/dialects.js';
+import { maskedInvite } from '../../src/sip/invite-copy.js';
+import { readFirstOffer } from '../../src/sip/rs-offer.js';
+import { fixture, fixtureExpectation, fixtureNames, requestView } from '../helpers/siprec-fixture.js';
+
+describe('the dialect table', () => {
+  it('has each name once, and every dialect of it has a written call', () => {
+    const names = DIALECTS.map(({ name }) => name);
+    expect(new Set(names).size).toBe(names.length);
+    const played = new Set(fixtureNames.map((name) => Object(fixtureExpectation(name)).dialect));
+    expect(names.filter((name) => !played.has(name) && name !== 'draft')).toEqual([]);
+  });
+
+  it('calls metadata of the drafts by nobody known so, and RFC 7866 nothing', () => {
+    const xml = '<recording xmlns="urn:ietf:params:xml:ns:recording"><participant id="p"/></recording>';
+    const view = requestView({ headers: { 'content-type': ['application/rs-metadata'] }, body: xml });
+    expect(readFirstOffer(view).offer.dialect).toBe('draft');
+    expect(readFirstOffer(fixture('rfc7866-two-legs')).offer.dialect).toBeUndefined();
+  });
+});
+
+describe('call attributes', () => {
+  it('B16: E17: are only those that the policy allows', () => {
+    const read = (attributes?: string[]) =>
+      readFirstOffer(fixture('oracle-hold-resume'), attributes === undefined ? {} : { attributes }).offer.attributes;
+    expect(Object.keys(read() ?? {})).toEqual(expect.arrayContaining(['ucid', 'x-acme-call-id', 'user-to-user']));
+    expect(read(['UCID'])).toEqual({ ucid: ['0001000200030004'] });
+    expect(read([])).toBeUndefined();
+  });
+
+  it('are bounded in names, values and lengths', () => {
+    const lines = Array.from({ length: 500 }, (_, i) => `X-H${i}: v`);
+    const headers = Object.fromEntries(
+      lines.map((_, i) => [`x-h${i}`, Array.from({ length: 20 }, (_v, n) => `${n}`.repeat(2000))]),
+    );
+    const view = requestView({ headers, raw: Buffer.from(`INVITE sip:a SIP/2.0\r\n${lines.join('\r\n')}\r\n\r\n`) });
+    const found = Object.values(readFirstOffer(view).offer.attributes ?? {});
+    expect(found.length).toBeLessThanOrEqual(64);
+    expect(Math.max(...found.map((values) => values.length))).toBeLessThanOrEqual(8);
+    expect(Math.max(...found.flat().map((value) => value.length))).toBeLessThanOrEqual(1024);
+  });
+});
+
+describe('the copy of the first INVITE', () => {
+  const written = Buffer.from(
+    'INVITE sip:a SIP/2.0\r\nAuthorization: Digest username="u",\r\n response="secret"\r\nFrom: <sip:a@b>\r\n\r\nv=0\r\nk=clear:hidden\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:KEYKEYKEY\r\na=ssrc:77 cname:me\r\na=label:1\r\n',
+  );
+
+  it('G6: has no key and no credential in it, and its length is true', () => {
+    const before = written.toString();
+    const copy = Buffer.from(maskedInvite(written)).toString();
+    expect(copy).toHaveLength(before.length);
+    expect(copy).not.toMatch(/secret|username|hidden|KEYKEY|cname/);
+    expect(copy).toMatch(/From: <sip:a@b>\r\n/);
+    expect(copy).toMatch(/a=label:1/);
+    expect(written.toString()).toBe(before);
+  });
+
+  it('is made only when it is wanted, and has 64 KiB at most', () => {
+    expect(readFirstOffer(fixture('rfc7866-two-legs')).offer.invite).toBeUndefined();
+    expect(readFirstOffer(fixture('rfc7866-two-legs'), { keepInvite: true }).offer.invite).toBeDefined();
+    expect(maskedInvite(new Uint8Array(100_000))).toHaveLength(65_536);
+  });
+});
