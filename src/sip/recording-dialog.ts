@@ -34,7 +34,9 @@ export class RecordingDialog implements SipDialogHandlers {
   #metadataType: string | undefined;
 
   constructor(options: RecordingDialogOptions) {
-    this.#options = options;
+    // The body and the INVITE itself would stay in memory as long as the call: some 10 kB that nobody asks for again.
+    const { media: _media, metadata: _metadata, invite: _invite, ...origin } = options.first;
+    this.#options = { ...options, first: origin };
     this.#writer = new AnswerWriter(options.first.receivedAt * 1000 + Math.floor(Math.random() * 1000));
     options.session.onEndRequested = (reason) => this.#hangUp(reason);
     options.session.onPauseSignal = (resumed) => this.#signal(resumed);
@@ -116,8 +118,7 @@ export class RecordingDialog implements SipDialogHandlers {
     const { session, first } = this.#options;
     const { media, metadata, warnings } = readRsBody({ contentType: type, content });
     if (!media) throw new SrsError('SRS_SDP_MALFORMED', 'the ACK carries no answer to our offer');
-    const { metadata: _known, ...origin } = first;
-    await session.apply({ ...origin, media, ...(metadata ? { metadata } : {}), warnings, receivedAt });
+    await session.apply({ ...first, media, ...(metadata ? { metadata } : {}), warnings, receivedAt });
   }
 
   /** Metadata of a BYE is the last word about the call (RFC 8068 §3.2.4); nothing in it can refuse the BYE. */
