@@ -100,8 +100,11 @@ export class MediaLoop {
       }
       case 'pause': {
         const { recorded, gate } = this.#call(request.call);
-        const { paused, legs } = request;
+        const { paused, legs, ticket } = request;
         return await this.#onceDrained(() => {
+          if (ticket !== undefined && !gate.take(ticket)) {
+            throw new SrsError('SRS_MEDIA_WORKER', 'The resume was called off.');
+          }
           const instant = recorded.setPaused(paused, legs);
           if (!paused) gate.open(legs);
           return instant;

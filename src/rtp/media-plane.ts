@@ -43,7 +43,7 @@ export interface MediaCall {
    * operations that wait. Legs that are so already stay so.
    *
    * Throws `SRS_MEDIA_WORKER` when the worker is gone or does not confirm in time; a pause then still holds: whenever the worker
-   * goes on, it drops what it finds.
+   * goes on, it drops what it finds, and a resume that was not confirmed never happens. One resume of a call at a time.
    */
   setPaused(paused: boolean, legs?: readonly number[]): Promise<PauseInstant>;
   /** Waits for the tail, writes what is in flight, finishes the files and frees the ports (into quarantine). Idempotent. */

@@ -2,12 +2,18 @@
  * What keeps a pause when a media worker does not answer: a word of memory that both threads share, read before every packet. The main
  * thread closes it when a worker is late with its confirmation; whatever the worker then finds in its sockets is dropped, although it
  * has not read the command yet. The worker opens it again when it carries out a resume.
+ *
+ * A resume is carried out with the ticket that lies beside it, which either thread can take and only one gets: the worker to carry it
+ * out, or the main thread to call it off when it has waited too long. Otherwise a worker that hangs would record again after
+ * somebody was told that the pause goes on.
  */
 export class PauseGate {
   readonly memory: SharedArrayBuffer;
   readonly #bits: Int32Array;
 
-  constructor(memory = new SharedArrayBuffer(4)) {
+  #resumes = 0;
+
+  constructor(memory = new SharedArrayBuffer(8)) {
     this.memory = memory;
     this.#bits = new Int32Array(memory);
   }
@@ -18,6 +24,18 @@ export class PauseGate {
 
   open(legs?: readonly number[]): void {
     Atomics.and(this.#bits, 0, ~mask(legs));
+  }
+
+  /** The ticket of a resume that is about to be asked for. It replaces an earlier one that nobody took. */
+  ticket(): number {
+    this.#resumes += 1;
+    Atomics.store(this.#bits, 1, this.#resumes);
+    return this.#resumes;
+  }
+
+  /** False when the other thread took it before. */
+  take(ticket: number): boolean {
+    return Atomics.compareExchange(this.#bits, 1, ticket, 0) === ticket;
   }
 
   closed(leg: number): boolean {

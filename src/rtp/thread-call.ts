@@ -116,8 +116,17 @@ export class ThreadCall implements MediaCall {
   /** Does not wait for its turn: a pause must not stand behind anything. */
   async setPaused(paused: boolean, legs?: readonly number[]): Promise<PauseInstant> {
     this.#mustBeOpen();
-    const request = { kind: 'pause', call: this.#number, paused, ...(legs ? { legs } : {}) } as const;
-    const reply = await within(this.#patience.pauseMs, this.#worker.request(request));
+    const ticket = paused ? undefined : this.gate.ticket();
+    const asked = this.#worker.request({
+      kind: 'pause',
+      call: this.#number,
+      paused,
+      ...(legs ? { legs } : {}),
+      ...(ticket === undefined ? {} : { ticket }),
+    });
+    let reply = await within(this.#patience.pauseMs, asked);
+    // A resume that is not called off in time is under way.
+    if (!reply && ticket !== undefined && !this.gate.take(ticket)) reply = await asked;
     if (reply && 'atMs' in reply) return reply;
     // Its thread may hang with packets unread: the shared memory reaches it before the command does.
     if (paused) this.gate.close(legs);

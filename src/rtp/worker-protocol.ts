@@ -21,7 +21,7 @@ export type WorkerRequest =
       readonly call: number;
       readonly directory: string;
       readonly utterances: boolean;
-      /** One Int32, see `pause-gate.ts`. */
+      /** See `pause-gate.ts`. */
       readonly gate: SharedArrayBuffer;
     }
   | {
@@ -40,8 +40,14 @@ export type WorkerRequest =
       readonly active?: boolean;
     }
   | { readonly kind: 'close-leg'; readonly call: number; readonly leg: number }
-  /** Without `legs`: all, and those to come. */
-  | { readonly kind: 'pause'; readonly call: number; readonly paused: boolean; readonly legs?: readonly number[] }
+  /** Without `legs`: all, and those to come. A resume has a ticket, see `pause-gate.ts`. */
+  | {
+      readonly kind: 'pause';
+      readonly call: number;
+      readonly paused: boolean;
+      readonly legs?: readonly number[];
+      readonly ticket?: number;
+    }
   /** `at` is `sharedClock()` of the moment the end was asked for. */
   | { readonly kind: 'finish'; readonly call: number; readonly at: number }
   | { readonly kind: 'stop' };

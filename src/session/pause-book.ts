@@ -39,8 +39,16 @@ export class PauseBook {
     return paused ? !this.#whole || this.#legs.size > 0 : this.any;
   }
 
-  /** @param live the legs that are there, to find out that a resume of single legs has resumed all */
-  set(paused: boolean, legs: readonly number[] | undefined, live: readonly number[]): void {
+  /**
+   * Whether a resume of these legs leaves none paused.
+   *
+   * @param live the legs that are there
+   */
+  endsBy(legs: readonly number[], live: readonly number[]): boolean {
+    return live.every((leg) => legs.includes(leg) || !this.paused(leg));
+  }
+
+  set(paused: boolean, legs: readonly number[] | undefined): void {
     if (!legs) {
       this.#whole = paused;
       this.#legs.clear();
@@ -50,7 +58,6 @@ export class PauseBook {
       if (paused === this.#whole) this.#legs.delete(leg);
       else this.#legs.add(leg);
     }
-    if (this.#whole && live.every((leg) => !this.paused(leg))) this.set(false, undefined, live);
   }
 
   /** Notes that what `set` brought is in force. @param at without `atMs` when nobody confirmed it */

@@ -93,10 +93,13 @@ export class PauseControl {
     if (!this.#book.differs(paused, legs) && (this.#confirmed || !paused)) return this.#known(media);
     const before = this.#book.any;
     const fresh = this.#book.differs(paused, legs);
-    if (paused) this.#book.set(true, legs, live);
+    if (paused) this.#book.set(true, legs);
+    // The last resumed leg of a whole pause ends it for the legs to come too: one command, because half of it must not fail.
+    const whole = !paused && legs !== undefined && this.#book.endsBy(legs, live);
+    const target = whole ? undefined : legs;
     let instant: PauseInstant;
     try {
-      instant = await media.setPaused(paused, legs);
+      instant = await media.setPaused(paused, target);
     } catch (error) {
       logger.error({ paused, code: SrsError.from(error).code }, 'pause or resume not confirmed by the media worker');
       if (paused && fresh) {
@@ -106,9 +109,7 @@ export class PauseControl {
       }
       throw error;
     }
-    if (!paused) this.#book.set(false, legs, list());
-    // The last resumed leg of a whole pause ends it for the legs to come too.
-    if (!paused && legs && !this.#book.any) await media.setPaused(false);
+    if (!paused) this.#book.set(false, target);
     if (fresh) this.#book.note(instant, by, list(), reason);
     else this.#book.confirm(instant);
     this.#confirmed = true;

@@ -1,5 +1,6 @@
 /**
- * The real media worker, which stops once, for a while or for ever, before it serves a request of one kind: HANG="pause 2000".
+ * The real media worker, which stops once, for a while or for ever, before it serves a request of one kind: HANG="pause 2000", where
+ * "resume" is a pause that ends.
  * What it stops in is what a disk that does not answer is to it.
  */
 import { parentPort } from 'node:worker_threads';
@@ -9,7 +10,8 @@ let hung = false;
 
 if (kind !== '') {
   parentPort?.on('message', (request) => {
-    if (hung || request.kind !== kind) return;
+    const what = request.kind === 'pause' && !request.paused ? 'resume' : request.kind;
+    if (hung || what !== kind) return;
     hung = true;
     const word = new Int32Array(new SharedArrayBuffer(4));
     Atomics.wait(word, 0, 0, ms === undefined ? Number.POSITIVE_INFINITY : Number(ms));

@@ -148,6 +148,26 @@ describe('a pause across threads', () => {
   });
 });
 
+describe('a resume that the worker does not confirm', () => {
+  it('never happens behind the back of whoever was told that the pause goes on', async () => {
+    const { call, path, senders } = await hangingStudio('resume 1200', { pauseMs: 200 });
+    const [before, during, after] = [voices(1, 40), voices(11, 90), voices(21, 40)] as const;
+    await say(senders, before);
+    await call.setPaused(true);
+    await expect(call.setPaused(false)).rejects.toMatchObject({ code: 'SRS_MEDIA_WORKER' });
+    // 1.8 s, in which the thread goes on and finds the command.
+    await say(senders, during);
+    await eventually('the worker confirms', () => call.setPaused(true).catch(() => undefined));
+    await eventually('the resume is confirmed', () => call.setPaused(false).catch(() => undefined));
+    await say(senders, after);
+    await call.finish();
+    for (const leg of [0, 1]) {
+      expect(found(path, during[leg] ?? [])).toBe(0);
+      expect(found(path, after[leg]?.slice(20) ?? [])).toBe(20);
+    }
+  });
+});
+
 describe('a media worker that hangs', () => {
   it('when a call ends is taken for dead: the call ends with what is on disk, and another thread takes the next', async () => {
     const { plane, call, path, senders } = await hangingStudio('finish', { finishMs: 1000 });
