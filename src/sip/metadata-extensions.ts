@@ -1,5 +1,6 @@
 import type { MetadataExtension } from '../core/model.js';
 import { attribute } from './metadata-fields.js';
+import { ownedText } from './owned-text.js';
 import type { XmlElement } from './xml-element.js';
 
 /** Of one document. Oracle's largest known extension has 2 KB. */
@@ -55,13 +56,13 @@ export function readExtensions(root: XmlElement, raw: string): MetadataExtension
       }
       if (found.length >= MAX_EXTENSIONS || room <= 0) return;
       const whole = raw.slice(child.start, child.end);
-      const xml = whole.slice(0, Math.min(MAX_XML, room));
+      const xml = ownedText(whole.slice(0, Math.min(MAX_XML, room)));
       room -= xml.length;
       const id = attribute(element, `${element.name}_id`, 'id', 'participant_id', 'session_id');
       found.push({
         of,
         ...(id === undefined || id === '' ? {} : { id }),
-        name: child.name.slice(0, 128),
+        name: ownedText(child.name.slice(0, 128)),
         xml,
         ...(xml.length < whole.length ? { cut: true } : {}),
       });

@@ -1,5 +1,6 @@
 import type { ToldSpan } from '../core/model.js';
 import { readMetadataTime } from './metadata-time.js';
+import { ownedText } from './owned-text.js';
 import type { XmlElement } from './xml-element.js';
 
 const MAX_FIELD = 1024;
@@ -63,9 +64,11 @@ export function hasEnded(element: XmlElement): boolean {
 
 /** Values may be folded over lines (RFC 8068 folds sipSessionID); ids are opaque and only trimmed. */
 function tidy(value: string): string {
-  return value
+  const tidied = value
     .slice(0, MAX_FIELD * 4)
     .replace(/\s+/g, ' ')
     .trim()
     .slice(0, MAX_FIELD);
+  // What a call remembers of a document for hours must not hold the document.
+  return ownedText(tidied);
 }
