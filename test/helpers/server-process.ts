@@ -4,6 +4,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { eventually } from './eventually.js';
+import { portRange } from './port-range.js';
 
 /** `sipscribe serve` as a process of its own, as a supervisor runs it. */
 export class ServerProcess {
@@ -18,6 +19,7 @@ export class ServerProcess {
   httpPort = 0;
 
   constructor(env: Readonly<Record<string, string>>) {
+    const ports = portRange(400);
     this.#child = spawn(process.execPath, [resolve('dist/src/cli.js'), 'serve'], {
       env: {
         PATH: process.env.PATH ?? '',
@@ -26,8 +28,8 @@ export class ServerProcess {
         UDP_PORTS: '0',
         TCP_PORTS: '0',
         HTTP_PORT: '0',
-        RTP_PORT_MIN: '35000',
-        RTP_PORT_MAX: '35399',
+        RTP_PORT_MIN: String(ports),
+        RTP_PORT_MAX: String(ports + 399),
         DATA_DIR: this.dataDir,
         TMPDIR: join(this.root, 'tmp'),
         WHISPER_MAX_CONCURRENT: '1',

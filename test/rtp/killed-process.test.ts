@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import { decodeG711 } from '../../src/audio/g711.js';
 import type { MediaCallResult } from '../../src/rtp/media-plane.js';
+import { portRange } from '../helpers/port-range.js';
 import { channel, find, mismatches, readWav, temporaryDirectory } from './media-fixture.js';
 import { noise, paced, pieces, RtpSender } from './rtp-sender.js';
 
@@ -48,7 +49,7 @@ const gone = (child: Recorder['child']): Promise<void> =>
     child.kill('SIGKILL');
   });
 
-const base = 46_000 + (process.pid % 300) * 20;
+const base = portRange(20);
 
 describe('a recording process', () => {
   it('that is killed leaves files that play, with all but about the last second, and true headers at every moment', async () => {

@@ -6,6 +6,7 @@ import { decodeG711 } from '../../src/audio/g711.js';
 import type { MediaCall } from '../../src/rtp/media-plane.js';
 import type { MediaThreads, MediaThreadsOptions } from '../../src/rtp/media-pool.js';
 import { eventually } from '../helpers/eventually.js';
+import { portRange } from '../helpers/port-range.js';
 import { Heard, mismatches, PCMU, readWav, startPlane, temporaryDirectory } from './media-fixture.js';
 import { noise, paced, pieces, RtpSender } from './rtp-sender.js';
 
@@ -85,7 +86,7 @@ describe('media workers', () => {
   });
 
   it('keep the gauge of ports true when a leg gets none while another opens beside it', async () => {
-    const base = 17_000 + (process.pid % 100) * 10;
+    const base = portRange(4);
     const foreign = createSocket('udp4');
     await new Promise<void>((resolve) => {
       foreign.bind(base + 1, '127.0.0.1', () => resolve());
@@ -107,7 +108,7 @@ describe('media workers', () => {
   });
 
   it('pass over a port that somebody else holds, say when none is left, and let one rest after its call', async () => {
-    const base = 18_000 + (process.pid % 1000) * 8;
+    const base = portRange(6);
     const foreign = createSocket('udp4');
     await new Promise<void>((resolve) => {
       foreign.bind(base + 1, '127.0.0.1', () => resolve());
