@@ -12,6 +12,8 @@ import type {
 
 /** Of one kind over a whole call: a peer must not fill the memory with UPDATEs. */
 const MAX_KNOWN = 1024;
+/** Characters of all of them together, extensions apart, which have bounds of their own. */
+const MAX_TEXT = 1024 * 1024;
 /** Extensions are up to 4 KB each, so fewer of them are kept. */
 const MAX_EXTENSIONS = 128;
 
@@ -97,7 +99,8 @@ export class MetadataState {
   apply(snapshot: RecordingMetadata): void {
     if (isEmpty(snapshot)) return;
     if (snapshot.mode === 'partial') this.#merge(snapshot);
-    else this.#replace(snapshot);
+    // A state that outgrows every real call begins anew with what was told last.
+    if (snapshot.mode === 'complete' || this.#weight() > MAX_TEXT) this.#replace(snapshot);
     for (const { id } of this.#participants) this.#ended.delete(id);
     this.#hasComplete ||= snapshot.mode === 'complete';
     this.#pending = snapshot.mode === 'complete' || snapshot.salvaged ? [] : this.#undescribed(snapshot);
@@ -118,7 +121,9 @@ export class MetadataState {
   #replace(snapshot: RecordingMetadata): void {
     const present = new Set(snapshot.participants.map((participant) => participant.id));
     for (const participant of this.#participants) {
-      if (!present.has(participant.id) && this.#ended.size < MAX_KNOWN) this.#ended.set(participant.id, participant);
+      if (present.has(participant.id) || this.#ended.size >= MAX_KNOWN) continue;
+      const { nameIds: _, ...named } = participant;
+      this.#ended.set(participant.id, named);
     }
     this.#sessions = [...snapshot.sessions];
     this.#participants = [...snapshot.participants];
@@ -127,6 +132,11 @@ export class MetadataState {
     this.#groups = [...(snapshot.groups ?? [])];
     this.#memberships = [...(snapshot.memberships ?? [])];
     this.#extensions = [...(snapshot.extensions ?? [])];
+  }
+
+  #weight(): number {
+    const { sessions, participants, streams, associations, groups, memberships } = this;
+    return JSON.stringify([sessions, participants, streams, associations, groups, memberships]).length;
   }
 
   #merge(snapshot: RecordingMetadata): void {
@@ -162,14 +172,17 @@ function withoutReplaced(
   known: readonly ParticipantStreams[],
   changes: readonly ParticipantStreams[],
 ): readonly ParticipantStreams[] {
-  const sendersOf = (stream: string): string[] =>
-    known.filter(({ send }) => send.includes(stream)).map(({ participantId }) => participantId);
+  /** The only sender that is known of a stream; null when there are several. */
+  const senders = new Map<string, string | null>();
+  for (const { participantId, send } of known) {
+    for (const stream of send) senders.set(stream, senders.has(stream) ? null : participantId);
+  }
   const changed = new Set(changes.map(({ participantId }) => participantId));
   const replaced = new Set<string>();
   for (const { participantId, send } of changes) {
     for (const stream of send) {
-      const before = sendersOf(stream);
-      if (before.length === 1 && before[0] !== participantId) replaced.add(stream);
+      const before = senders.get(stream);
+      if (typeof before === 'string' && before !== participantId) replaced.add(stream);
     }
   }
   return known.map((association) => {
@@ -183,15 +196,23 @@ function withoutReplaced(
  * added once.
  */
 function mergeById<T extends object>(known: readonly T[], changes: readonly T[], idOf: (element: T) => string): T[] {
-  const merged = [...known];
+  const merged: T[] = [];
+  // By an index, because a thousand of them against hundreds of changes would stop every other call for a while.
+  const places = new Map<string, number>();
+  const keyOf = (element: T): string => {
+    const id = idOf(element);
+    return id === '' ? `=${JSON.stringify(element)}` : `#${id}`;
+  };
+  const add = (element: T): void => {
+    const key = keyOf(element);
+    if (!places.has(key)) places.set(key, merged.length);
+    merged.push(element);
+  };
+  for (const element of known) add(element);
   for (const change of changes) {
-    const id = idOf(change);
-    const at =
-      id === ''
-        ? merged.findIndex((element) => JSON.stringify(element) === JSON.stringify(change))
-        : merged.findIndex((element) => idOf(element) === id);
-    if (at !== -1) merged[at] = { ...merged[at], ...change };
-    else if (merged.length < MAX_KNOWN) merged.push(change);
+    const at = places.get(keyOf(change));
+    if (at !== undefined) merged[at] = { ...merged[at], ...change };
+    else if (merged.length < MAX_KNOWN) add(change);
   }
   return merged;
 }

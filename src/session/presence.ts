@@ -1,4 +1,4 @@
-import type { CommunicationSession, Participant, ParticipantStreams } from '../core/model.js';
+import type { CommunicationSession, Participant, ParticipantSession, ParticipantStreams } from '../core/model.js';
 import type { MetadataChange, PresenceSpan } from '../store/call-history.js';
 import type { MetadataState } from './metadata-state.js';
 
@@ -7,6 +7,8 @@ const MAX_PEOPLE = 1024;
 const MAX_SESSIONS = 256;
 const MAX_SPANS = 64;
 const MAX_CHANGES = 2000;
+/** Characters of everything together, as it stands in the record: the counts above times the longest names would be a gigabyte. */
+const MAX_TEXT = 2 * 1024 * 1024;
 
 export interface Attendance {
   participant: Participant;
@@ -38,6 +40,7 @@ export class Presence {
   readonly #changes: MetadataChange[] = [];
   #omitted = 0;
   #snapshots = 0;
+  #room = MAX_TEXT;
   #associations = new Map<string, ParticipantStreams>();
 
   get people(): readonly Attendance[] {
@@ -92,6 +95,7 @@ export class Presence {
         this.#omitted += 1;
         continue;
       }
+      if (!this.#takes(weightOf(session))) continue;
       const stopped = hasStopped(session);
       this.#sessions.push({ session, startedAt: at, ...(stopped ? { endedAt: at } : {}), participantIds: new Set() });
       this.#push({ change: 'session_started', sessionId: id }, at);
@@ -108,25 +112,29 @@ export class Presence {
 
   #notePeople(state: MetadataState, at: number): void {
     const present = new Set<string>();
+    const memberships = new Memberships(state);
+    const open = this.#sessions.filter(({ endedAt }) => endedAt === undefined);
+    const spells = new Map(open.map((spell) => [spell.session.id, spell]));
     for (const participant of state.participants) {
       const { id } = participant;
-      const sessionIds = sessionsOf(id, state);
+      const sessionIds = memberships.sessionsOf(id);
       // Whoever is first heard of after leaving (the metadata of a BYE) was there, and comes and goes in this snapshot.
       if (sessionIds === undefined && this.#people.has(id)) continue;
       if (sessionIds === undefined) {
-        this.#join(participant, [], toldOf(id, state), at);
+        this.#join(participant, [], memberships.toldOf(id), at);
         continue;
       }
       present.add(id);
-      this.#join(participant, sessionIds, toldOf(id, state), at);
-      for (const spell of this.#sessions) {
-        if (spell.endedAt === undefined && sessionIds.includes(spell.session.id)) spell.participantIds.add(id);
+      this.#join(participant, sessionIds, memberships.toldOf(id), at);
+      for (const sessionId of sessionIds) {
+        const ids = spells.get(sessionId)?.participantIds;
+        if (ids && !ids.has(id) && this.#takes(id.length)) ids.add(id);
       }
     }
     for (const [id, { spans }] of this.#people) {
       const last = spans.at(-1);
       if (present.has(id) || !last || last.leftAt !== undefined) continue;
-      const told = toldOf(id, state) ?? last.told;
+      const told = memberships.toldOf(id) ?? last.told;
       spans[spans.length - 1] = { ...last, leftAt: at, ...(told === undefined ? {} : { told }) };
       this.#push({ change: 'participant_left', participantId: id }, at);
     }
@@ -140,14 +148,16 @@ export class Presence {
       return;
     }
     const attendance = known ?? { participant, spans: [] };
-    this.#people.set(id, attendance);
     const last = attendance.spans.at(-1);
     const there = last !== undefined && last.leftAt === undefined;
+    const span = { sessionIds, ...(told === undefined ? {} : { told }) };
+    const before = (known ? weightOf(known.participant) : 0) + (there ? weightOf(last) : 0);
+    if (!this.#takes(weightOf(participant) + weightOf(there ? { ...last, ...span } : span) - before)) return;
+    this.#people.set(id, attendance);
     if (there && JSON.stringify(attendance.participant) !== JSON.stringify(participant)) {
       this.#push({ change: 'participant_changed', ...naming(participant) }, at);
     }
     attendance.participant = participant;
-    const span = { sessionIds, ...(told === undefined ? {} : { told }) };
     if (there) {
       attendance.spans[attendance.spans.length - 1] = { ...last, ...span };
       return;
@@ -163,8 +173,10 @@ export class Presence {
     for (const participantId of new Set([...this.#associations.keys(), ...now.keys()])) {
       const before = this.#associations.get(participantId);
       const after = now.get(participantId);
+      if (before === after) continue;
       const tell = (change: Change['change'], from: readonly string[] = [], to: readonly string[] = []): void => {
-        for (const streamId of to) if (!from.includes(streamId)) this.#push({ change, participantId, streamId }, at);
+        const known = new Set(from);
+        for (const streamId of to) if (!known.has(streamId)) this.#push({ change, participantId, streamId }, at);
       };
       tell('stopped_sending', after?.send, before?.send);
       tell('stopped_receiving', after?.receive, before?.receive);
@@ -176,8 +188,22 @@ export class Presence {
 
   #push(change: Change, at: number): void {
     if (this.#changes.length >= MAX_CHANGES) this.#omitted += 1;
-    else this.#changes.push({ at, snapshot: this.#snapshots, ...change });
+    else if (this.#takes(weightOf(change))) this.#changes.push({ at, snapshot: this.#snapshots, ...change });
   }
+
+  /** Whether there is room for so many characters more; what finds none is counted. */
+  #takes(weight: number): boolean {
+    if (weight > 0 && weight > this.#room) {
+      this.#omitted += 1;
+      return false;
+    }
+    this.#room -= weight;
+    return true;
+  }
+}
+
+function weightOf(value: object): number {
+  return JSON.stringify(value).length;
 }
 
 function naming({ id, name, aor }: Participant): Pick<MetadataChange, 'participantId' | 'name' | 'aor'> {
@@ -193,21 +219,37 @@ export function hasStopped({ stopTime }: CommunicationSession): boolean {
   return isOver(stopTime);
 }
 
-/**
- * The sessions that a participant is in now; undefined when it is in none any more. Without a word about it, it is in all that run,
- * and also when no session was ever described.
- */
-function sessionsOf(participantId: string, state: MetadataState): readonly string[] | undefined {
-  const running = state.sessions.filter((session) => !hasStopped(session)).map(({ id }) => id);
-  const told = state.memberships.filter((one) => one.participantId === participantId);
-  if (told.length === 0) return running.length > 0 || state.sessions.length === 0 ? running : undefined;
-  const described = new Set(state.sessions.map(({ id }) => id));
-  const active = told.filter(
-    ({ sessionId, span }) => !isOver(span?.untilText) && (running.includes(sessionId) || !described.has(sessionId)),
-  );
-  return active.length === 0 ? undefined : active.map(({ sessionId }) => sessionId);
-}
+/** Which participant is in which session now, by what the SRC told. */
+class Memberships {
+  readonly #running: ReadonlySet<string>;
+  readonly #described: ReadonlySet<string>;
+  readonly #told = new Map<string, ParticipantSession[]>();
 
-function toldOf(participantId: string, state: MetadataState): PresenceSpan['told'] {
-  return state.memberships.findLast((one) => one.participantId === participantId && one.span)?.span;
+  constructor({ sessions, memberships }: MetadataState) {
+    this.#running = new Set(sessions.filter((session) => !hasStopped(session)).map(({ id }) => id));
+    this.#described = new Set(sessions.map(({ id }) => id));
+    for (const membership of memberships) {
+      const own = this.#told.get(membership.participantId);
+      if (own) own.push(membership);
+      else this.#told.set(membership.participantId, [membership]);
+    }
+  }
+
+  /**
+   * The sessions that a participant is in now; undefined when it is in none any more. Without a word about it, it is in all that run,
+   * and also when no session was ever described.
+   */
+  sessionsOf(participantId: string): readonly string[] | undefined {
+    const told = this.#told.get(participantId);
+    if (!told) return this.#running.size > 0 || this.#described.size === 0 ? [...this.#running] : undefined;
+    const active = told.filter(
+      ({ sessionId, span }) =>
+        !isOver(span?.untilText) && (this.#running.has(sessionId) || !this.#described.has(sessionId)),
+    );
+    return active.length === 0 ? undefined : active.map(({ sessionId }) => sessionId);
+  }
+
+  toldOf(participantId: string): PresenceSpan['told'] {
+    return this.#told.get(participantId)?.findLast((one) => one.span)?.span;
+  }
 }

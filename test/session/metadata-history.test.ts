@@ -122,6 +122,28 @@ describe('who was there when', () => {
     expect(changesOf(call)).toEqual(['3000 session_started s', '3000 participant_joined a']);
   });
 
+  it('has a size of at most some megabytes, however long the names and many the ties, and counts what it leaves out', () => {
+    const call = new CallIdentity();
+    const long = 'x'.repeat(1000);
+    const names = Array.from({ length: 16 }, (_, i) => `<nameID aor="sip:${i}${long}"><name>${long}</name></nameID>`);
+    for (let n = 0; n < 400; n++) {
+      const id = `p${n}${long}`;
+      const body = `<participant participant_id="${id}">${names.join('')}</participant>${session(`s${n}${long}`)}`;
+      call.take(
+        { metadata: partial(body + member(id, `s${n}${long}`, `<associate-time>${long}</associate-time>`)) },
+        n,
+      );
+    }
+    call.finish(second(9));
+    // The SRC told some 14 MB; each of its snapshots would be a new event with all that is known.
+    expect(JSON.stringify(call.recorded(T0)).length).toBeLessThan(5 * 2 ** 20);
+    expect(JSON.stringify(call.now()).length).toBeLessThan(3 * 2 ** 20);
+    expect(call.recorded(T0).historyOmitted).toBeGreaterThan(300);
+    const { metadata: state } = call;
+    expect(JSON.stringify([state.participants, state.memberships, state.ended]).length).toBeLessThan(5 * 2 ** 20);
+    expect(state.participants.at(-1)?.id).toBe(`p399${long}`);
+  });
+
   it('stays within bounds when an SRC never stops, and counts what it leaves out', () => {
     const call = new CallIdentity();
     for (let i = 0; i < 3000; i += 1) call.take({ metadata: metadata(session(`s${i}`) + person(`p${i}`)) }, second(i));
