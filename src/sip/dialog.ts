@@ -1,7 +1,9 @@
 import { randomInt } from 'node:crypto';
 import { SrsError } from '../core/errors.js';
 import type { Logger } from '../core/logger.js';
-import { AnswerDelivery } from './answer-delivery.js';
+import { Announcement } from './announcement.js';
+import { AnswerDeliveries } from './answer-deliveries.js';
+import { localContact } from './dialog-contact.js';
 import { contactUri } from './dialog-path.js';
 import { DialogSender } from './dialog-sender.js';
 import { failureReply } from './failure.js';
@@ -9,8 +11,8 @@ import type { IncomingRequest } from './incoming-request.js';
 import { headerValue } from './message.js';
 import { OwnRequests } from './own-requests.js';
 import { ownedText } from './owned-text.js';
+import { PeerDecision } from './peer-decision.js';
 import { PeerRequests } from './peer-requests.js';
-import { ReliableProvisional } from './reliable-provisional.js';
 import type { ServerTransaction } from './server-transaction.js';
 import { requestBearsOffer } from './session-description.js';
 import {
@@ -29,7 +31,6 @@ import type {
   SipDialogResponse,
   SipReply,
 } from './sip-server.js';
-import { writtenHost } from './uri.js';
 
 type EndReason = Parameters<SipDialogHandlers['ended']>[0];
 
@@ -55,16 +56,12 @@ export class Dialog implements SipDialogControl {
   readonly #timer: SessionTimer;
   #cancel: AbortController | undefined;
   #wasCancelled = false;
-  /** The INVITE, until its final response. */
-  #invitation: ServerTransaction | undefined;
-  #provisional: ReliableProvisional | undefined;
-  /** Answers to INVITEs that wait for their ACK. */
-  #deliveries: readonly AnswerDelivery[] = [];
+  #announcement: Announcement | undefined;
+  readonly #deliveries: AnswerDeliveries;
   #handlers: SipDialogHandlers = QUIET;
   #state: 'early' | 'confirmed' | 'ending' | 'over' = 'early';
   #remoteCSeq: number;
-  /** The peer's INVITE or UPDATE that is being decided. */
-  #taking: Promise<void> | undefined;
+  readonly #taking: PeerDecision;
   /** The session description that we sent last and that is in force. */
   #description: string | undefined;
   #bye: Promise<void> | undefined;
@@ -80,9 +77,15 @@ export class Dialog implements SipDialogControl {
     this.#sender = new DialogSender(core, invite, localTag, localHost);
     this.#remoteCSeq = invite.cseq.number;
     this.key = ownedText(dialogKey(invite.callId, localTag, invite.fromTag));
-    const { kind, address } = invite.arrival.transport;
-    const transport = kind === 'udp' ? '' : `;transport=${kind}`;
-    this.contact = `<sip:srs@${writtenHost(localHost)}:${address.port}${transport}>;+sip.srs`;
+    this.contact = localContact(invite, localHost);
+    this.#deliveries = new AnswerDeliveries({
+      scope: core.scope,
+      timers: core.options.timers,
+      onTimeout: () => {
+        this.#log.warn({ callId: this.#callId }, 'answer was not acknowledged');
+        void this.#end('ack_timeout');
+      },
+    });
     this.#timer = new SessionTimer(
       core.scope,
       () => this.#refresh.start(),
@@ -96,6 +99,7 @@ export class Dialog implements SipDialogControl {
       interval: () => this.#timer.interval,
     });
     this.#peer = new PeerRequests(core);
+    this.#taking = new PeerDecision(core.scope, core.options.timers.t2Ms);
     this.#refresh = new SessionRefresh({
       logger: this.#log,
       callId: this.#callId,
@@ -119,15 +123,11 @@ export class Dialog implements SipDialogControl {
   /** Tells the peer that the INVITE is being worked on, by a reliable 183 that makes the dialog early (RFC 3262 §3). */
   announce(invite: IncomingRequest, transaction: ServerTransaction, onUnacknowledged: () => void): void {
     if (this.#state !== 'early' || transaction.finalStatus !== undefined) return;
-    const provisional = new ReliableProvisional(invite.cseq.number);
-    const headers = { require: '100rel', rseq: String(provisional.rseq) };
-    this.#core.respond(transaction, invite, { status: 183 }, { contact: this.contact, recordRoute: true, headers });
-    if (transaction.finalStatus !== undefined) return;
-    this.#invitation = transaction;
-    this.#provisional = provisional;
+    const announcement = new Announcement(this.#core, invite, transaction, this.contact);
+    if (!announcement.sent) return;
+    this.#announcement = announcement;
     this.#core.dialogs.set(this.key, this);
-    const { scope, options } = this.#core;
-    provisional.start(scope, options.timers, () => transaction.retransmitted(), onUnacknowledged);
+    announcement.start(onUnacknowledged);
   }
 
   /** The INVITE was cancelled, refused or given up: there will be no dialog. */
@@ -150,9 +150,7 @@ export class Dialog implements SipDialogControl {
     this.#handlers = handlers ?? QUIET;
     this.#state = 'confirmed';
     this.#cancel = undefined;
-    this.#invitation = undefined;
-    // RFC 3262 §3: the 183 is not repeated any more, but its PRACK may still be on its way.
-    this.#provisional?.stop();
+    this.#announcement?.stop();
     this.#core.dialogs.set(this.key, this);
     this.#answer(invite, transaction, reply, interval);
     this.#decided();
@@ -171,7 +169,7 @@ export class Dialog implements SipDialogControl {
     const { method } = request;
     if (method === 'BYE') {
       this.#core.respond(transaction, request, { status: 200 });
-      if (this.#state === 'early') this.#invitation?.onCancel?.();
+      if (this.#state === 'early') this.#announcement?.takeBack();
       else this.#over('bye', request);
     } else if (method === 'PRACK') this.#acknowledgeProvisional(request, transaction);
     else if (this.#state === 'early') this.#postpone(request, transaction);
@@ -183,10 +181,7 @@ export class Dialog implements SipDialogControl {
 
   /** The ACK to a 2xx came. */
   acknowledge(request: IncomingRequest): void {
-    const delivery = this.#deliveries.find(({ cseq }) => cseq === request.cseq.number);
-    if (delivery === undefined) return;
-    this.#deliveries = this.#deliveries.filter((other) => other !== delivery);
-    delivery.stop();
+    if (!this.#deliveries.acknowledge(request.cseq.number)) return;
     this.#sender.heard(request);
     if (this.#state !== 'confirmed') return;
     const { body: content, receivedAt } = request;
@@ -236,11 +231,8 @@ export class Dialog implements SipDialogControl {
 
   /** RFC 3262 §3: a PRACK that names no response of ours hears 481. */
   #acknowledgeProvisional(request: IncomingRequest, transaction: ServerTransaction): void {
-    const known = this.#provisional?.acknowledge(request.header('rack')) === true;
-    if (known) this.#provisional = undefined;
-    // The offer of the INVITE is still open, so a PRACK cannot bring another.
-    const status = !known ? 481 : requestBearsOffer(request) ? 488 : 200;
-    this.#core.respond(transaction, request, { status });
+    if (this.#announcement === undefined) this.#core.respond(transaction, request, { status: 481 });
+    else this.#announcement.acknowledge(request, transaction);
   }
 
   /** Before the final response to the INVITE nothing else can be decided (RFC 3261 §14.2, RFC 3311 §5.2). */
@@ -252,11 +244,11 @@ export class Dialog implements SipDialogControl {
 
   /** One offer at a time (RFC 3261 §14.2, RFC 3311 §5.2); then the session interval and Contact; then the application. */
   #begin(request: IncomingRequest, transaction: ServerTransaction): void {
-    if (this.#taking !== undefined) {
+    if (this.#taking.open) {
       this.#postpone(request, transaction);
       return;
     }
-    const offering = this.#own.offering || this.#deliveries.some(({ offers }) => offers);
+    const offering = this.#own.offering || this.#deliveries.offering;
     if (offering && (request.method === 'INVITE' || requestBearsOffer(request))) {
       this.#core.respond(transaction, request, { status: 491 });
       return;
@@ -273,9 +265,7 @@ export class Dialog implements SipDialogControl {
       return;
     }
     if (request.method === 'INVITE') this.#core.respond(transaction, request, { status: 100 });
-    this.#taking = this.#take(request, transaction, session.interval).finally(() => {
-      this.#taking = undefined;
-    });
+    this.#taking.begin(() => this.#take(request, transaction, session.interval));
   }
 
   async #take(
@@ -297,7 +287,6 @@ export class Dialog implements SipDialogControl {
     interval: SessionInterval | undefined,
   ): void {
     const { contact } = this;
-    const { scope, options } = this.#core;
     if (reply.status >= 300) {
       this.#core.respond(transaction, request, reply);
       return;
@@ -312,18 +301,8 @@ export class Dialog implements SipDialogControl {
     if (described && reply.body !== undefined) this.#description = ownedText(reply.body.content);
     this.#timer.restart(interval);
     if (request.method !== 'INVITE') return;
-    const delivery = new AnswerDelivery({
-      scope,
-      timers: options.timers,
-      cseq: request.cseq.number,
-      offers: described && !requestBearsOffer(request),
-      resend: () => transaction.repeatFinal(),
-      onTimeout: () => {
-        this.#log.warn({ callId: this.#callId }, 'answer was not acknowledged');
-        void this.#end('ack_timeout');
-      },
-    });
-    this.#deliveries = [...this.#deliveries, delivery];
+    const offers = described && !requestBearsOffer(request);
+    this.#deliveries.add({ cseq: request.cseq.number, offers, resend: () => transaction.repeatFinal() });
   }
 
   async #forward(request: IncomingRequest, transaction: ServerTransaction): Promise<void> {
@@ -340,7 +319,7 @@ export class Dialog implements SipDialogControl {
     this.#peer.refuseAll();
     this.#guard(() => this.#handlers.ended(reason));
     // RFC 3261 §15: no BYE before the ACK to the 2xx, or before the wait for it is over.
-    await Promise.all(this.#deliveries.map((delivery) => delivery.settled));
+    await this.#deliveries.settled();
     if (this.#core.scope.closed) return;
     try {
       await this.#sender.sendBye(text);
@@ -372,20 +351,18 @@ export class Dialog implements SipDialogControl {
   #release(): void {
     this.#timer.stop();
     this.#own.close();
-    this.#provisional?.stop();
-    for (const delivery of this.#deliveries) delivery.stop();
-    this.#deliveries = [];
+    this.#announcement?.stop();
+    this.#deliveries.stop();
     this.#core.dialogs.delete(this.key);
     this.#decided();
   }
 
-  /** RFC 3261 §14.1: no offer of ours while an INVITE of the peer is open. Bounded, because all that it waits for is. */
+  /** RFC 3261 §14.1: no offer of ours while an INVITE of the peer is open. @throws SrsError `SRS_SIP_DIALOG_STATE` */
   async #untilQuiet(): Promise<void> {
     while (this.#state === 'confirmed') {
-      const waits = this.#deliveries.map(({ settled }) => settled);
-      if (this.#taking !== undefined) waits.push(this.#taking);
-      if (waits.length === 0) return;
-      await Promise.all(waits);
+      if (this.#taking.open) await this.#taking.made();
+      else if (this.#deliveries.idle) return;
+      else await this.#deliveries.settled();
     }
   }
 

@@ -81,7 +81,8 @@ export interface SipDialogControl {
   /**
    * Sends a request of ours inside the confirmed dialog and resolves with its final response, whatever its status; the front sends
    * the ACK to the answer of an INVITE and tries again after a 491. Throws `SRS_SIP_TIMEOUT`, or `SRS_SIP_DIALOG_STATE` when the
-   * dialog is not confirmed, is over, or has a request of ours under way.
+   * dialog is not confirmed, is over, or has a request of ours under way, and after T2 (4 s) when the application has not decided
+   * about a request of the peer: who asks from inside `request` of the handlers would wait for itself.
    */
   request(request: SipDialogRequest): Promise<SipDialogResponse>;
 }

@@ -155,6 +155,23 @@ describe.each(['UDP', 'TCP'] as const)('a request of ours over %s', (transport) 
     expect(await done).toMatchObject({ status: 200 });
   });
 
+  it('fails when the application asks for it while it decides: neither side waits for the other', async () => {
+    const call = await establish(peer);
+    let asked: SipDialogResponse | string = 'nothing';
+    fixture.onRequest = async () => {
+      asked = await begin({ method: 'UPDATE' });
+      return ANSWER;
+    };
+    peer.send(write(peer, { ...call, cseq: 2 }));
+    expect((await finalOf(2)).status).toBe(200);
+    expect(asked).toBe('SRS_SIP_DIALOG_STATE');
+    peer.send(write(peer, { ...call, method: 'ACK', cseq: 2 }));
+    await eventually('the ACK arrives', () => fixture.calls[0]?.acks.length === 2);
+    const later = begin({ method: 'UPDATE' });
+    peer.send(writeResponse(await peer.request('UPDATE'), 200));
+    expect(await later).toMatchObject({ status: 200 });
+  });
+
   describe('in a glare', () => {
     it('is tried again after a 491, with a new CSeq', async () => {
       await establish(peer);

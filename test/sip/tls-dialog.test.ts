@@ -74,6 +74,18 @@ describe('a dialog over TLS', () => {
     await peer.close();
   });
 
+  it.each([
+    ['Request-URI', { uri: 'sips:srs@127.0.0.1' }],
+    ['Contact', { contact: '<sips:src@127.0.0.1:5061>;+sip.src' }],
+    ['first Record-Route', { extra: ['Record-Route: <sips:127.0.0.1;lr>, <sip:127.0.0.2;lr>'] }],
+  ])('has a Contact of sips when the %s of the INVITE is one (RFC 3261 §12.1.1)', async (_, parts) => {
+    const { port } = await serve(srs);
+    const peer = await TlsPeer.open(port, sbc);
+    const { answer } = await establish(peer, parts);
+    expect(headerValue(answer, 'contact')).toBe(`<sips:srs@127.0.0.1:${port}>;+sip.srs`);
+    await peer.close();
+  });
+
   it('shows EXTERNAL_IP in Contact', async () => {
     const { port } = await serve(srs, {}, '198.51.100.7');
     const peer = await TlsPeer.open(port, sbc);
