@@ -131,6 +131,18 @@ describe.each(['UDP', 'TCP'] as const)('a reliable 183 over %s', (transport) => 
     await atRest(fixture);
   });
 
+  it('takes no new offer in its PRACK: 488, and the INVITE is answered all the same', async () => {
+    const { dialog, progress } = await ring();
+    const extra = [`RAck: ${rackOf(progress)}`, 'Content-Type: application/sdp'];
+    const { callId, toTag } = dialog;
+    peer.send(write(peer, { callId, toTag, method: 'PRACK', cseq: 2, extra, body: 'v=0\r\n' }));
+    await peer.response(488, 'PRACK');
+    decide(ANSWER);
+    await answerTo(peer, callId);
+    peer.send(write(peer, { callId, toTag, method: 'ACK' }));
+    await eventually('the ACK arrives', () => fixture.calls[0]?.acks.length === 1);
+  });
+
   it('makes a dialog that BYE ends before the answer', async () => {
     const { dialog } = await ring();
     peer.send(write(peer, { ...dialog, branch: newBranch(), method: 'BYE', cseq: 2 }));
