@@ -108,6 +108,11 @@ export class IncomingRequest implements Answerable, SipRequestView {
     return this.fromTag === '' && !isBranch(this.via.branch);
   }
 
+  /** Equal for all that one caller sends for one call (§12.1.1), before a To tag tells its dialogs apart. */
+  get callerKey(): string {
+    return `${this.callId}|${this.fromTag}`;
+  }
+
   /** Equal for copies of one request that came by several ways (§8.2.2.2). */
   get mergeKey(): string {
     return `${this.callId}|${this.fromTag}|${this.cseq.number}|${this.method}`;

@@ -1,4 +1,4 @@
-import { createHmac, randomBytes } from 'node:crypto';
+import { createHmac, randomBytes, randomInt } from 'node:crypto';
 import { SrsError } from '../core/errors.js';
 import { token } from '../core/ids.js';
 import { dialogKey } from './dialog.js';
@@ -34,6 +34,8 @@ export class SipRouter {
   readonly #transactions = new Map<string, ServerTransaction>();
   /** INVITEs without a To tag by Call-ID, From tag and CSeq, to find copies that came by another way. */
   readonly #merging = new Map<string, string>();
+  /** INVITEs without a To tag by Call-ID and From tag: the latest one of each, until it is forgotten. */
+  readonly #beginning = new Map<string, string>();
   readonly #refusals: RefusalLog;
   readonly #tagKey = randomBytes(16);
 
@@ -125,7 +127,12 @@ export class SipRouter {
       }
     }
     const merged = method === 'INVITE' && this.#merging.has(request.mergeKey);
-    const refused = checkRequest(request, { inDialog: dialog !== undefined, merged });
+    const refused = checkRequest(request, { inDialog: dialog !== undefined, merged }) ?? this.#overtaken(request);
+    if (refused !== undefined && dialog === undefined && method !== 'INVITE') {
+      // The same answer comes to every repetition without a table: strangers must not fill what calls need.
+      this.#refuseStateless(request, refused);
+      return;
+    }
     const transaction = this.#open(request, key, token(6));
     if (refused !== undefined) {
       this.#note(request, refused);
@@ -134,8 +141,20 @@ export class SipRouter {
     else if (method === 'OPTIONS') this.#answerOptions(request, transaction);
     else {
       this.#merging.set(request.mergeKey, key);
+      this.#beginning.set(request.callerKey, key);
       void takeInvite(this.#core, request, transaction);
     }
+  }
+
+  /**
+   * A caller that sends an INVITE and, before it is answered, another one with the same Call-ID and From tag has begun the call once:
+   * the later one waits (RFC 3261 §14.2). When the first has its final response, the caller begins anew and is taken.
+   */
+  #overtaken(request: IncomingRequest): Refusal | undefined {
+    if (request.method !== 'INVITE' || request.toTag !== undefined) return undefined;
+    const first = this.#transactions.get(this.#beginning.get(request.callerKey) ?? '');
+    if (first === undefined || first.finalStatus !== undefined) return undefined;
+    return refusal('merged', 500, { 'Retry-After': String(randomInt(0, 11)) });
   }
 
   /** Refuses what there is no room for. */
@@ -157,7 +176,7 @@ export class SipRouter {
   }
 
   #open(request: IncomingRequest, key: string, toTag: string): ServerTransaction {
-    const merge = request.method === 'INVITE' ? request.mergeKey : undefined;
+    const keys = request.method === 'INVITE' ? [request.mergeKey, request.callerKey] : [];
     const transaction = new ServerTransaction({
       key,
       toTag,
@@ -168,7 +187,9 @@ export class SipRouter {
       scope: this.#core.scope,
       onEnd: () => {
         this.#transactions.delete(key);
+        const [merge, caller] = keys;
         if (merge !== undefined && this.#merging.get(merge) === key) this.#merging.delete(merge);
+        if (caller !== undefined && this.#beginning.get(caller) === key) this.#beginning.delete(caller);
       },
     });
     this.#transactions.set(key, transaction);

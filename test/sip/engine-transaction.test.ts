@@ -89,6 +89,54 @@ describe('a server transaction', () => {
     expect(fixture.calls).toHaveLength(1);
   });
 
+  it('makes a caller wait that begins a call again before its first INVITE is answered (RFC 3261 §14.2)', async () => {
+    let decide: () => void = () => {};
+    fixture.onInvite = () => new Promise((resolve) => (decide = () => resolve(ANSWER)));
+    const callId = newCallId();
+    peer.send(write(peer, { callId }));
+    await peer.response(100);
+    const second = { callId, cseq: 2, branch: newBranch() };
+    peer.send(write(peer, second));
+    const waiting = await peer.final('INVITE');
+    expect(waiting.status).toBe(500);
+    expect(Number(headerValue(waiting, 'retry-after'))).toBeLessThanOrEqual(10);
+    peer.send(write(peer, { ...second, method: 'ACK' }));
+    expect(fixture.calls).toHaveLength(1);
+    decide();
+    await answerTo(peer, callId);
+    // A caller that lost its call may begin it anew, and the old one ends for want of an ACK.
+    fixture.onInvite = () => ANSWER;
+    peer.send(write(peer, { callId, cseq: 3 }));
+    await peer.next(
+      'the answer to the third',
+      (m) => m.kind === 'response' && headerValue(m, 'cseq') === '3 INVITE' && m.status === 200,
+    );
+    expect(fixture.calls).toHaveLength(2);
+  });
+
+  it('forgets a caller with its INVITE', async () => {
+    fixture.onInvite = () => ({ status: 486 });
+    const parts = { callId: newCallId(), branch: newBranch() };
+    peer.send(write(peer, parts));
+    await peer.response(486);
+    peer.send(write(peer, { ...parts, method: 'ACK' }));
+    await atRest(fixture);
+    fixture.onInvite = () => ANSWER;
+    peer.send(write(peer, { callId: parts.callId, cseq: 2 }));
+    await answerTo(peer, parts.callId);
+  });
+
+  it('is not made for requests that belong to no dialog: strangers cannot fill the table with them', async () => {
+    const parts = { method: 'BYE', toTag: 'gone', callId: newCallId(), branch: newBranch() };
+    peer.send(write(peer, parts));
+    const first = await peer.final('BYE');
+    peer.send(write(peer, parts));
+    const again = await peer.final('BYE');
+    expect(first.status).toBe(481);
+    expect(again).toEqual(first);
+    expect(fixture.server.counts.transactions).toBe(0);
+  });
+
   it('ends a cancelled INVITE with 487 and drops the session that was made too late', async () => {
     let decide: () => void = () => {};
     fixture.onInvite = () => new Promise((resolve) => (decide = () => resolve(ANSWER)));
