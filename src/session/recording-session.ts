@@ -22,6 +22,7 @@ import type { SessionRecord } from './session-record.js';
 import type { SessionServices } from './session-services.js';
 import { SessionWarnings } from './session-warnings.js';
 import { mapSpeakers } from './speaker-mapping.js';
+import { UpdatePace } from './update-pace.js';
 import { UtteranceFlow } from './utterance-flow.js';
 
 type SessionState = 'negotiating' | 'recording' | 'paused' | 'draining' | 'ended';
@@ -42,6 +43,7 @@ export class RecordingSession implements RecordingSessionPort {
   readonly #flow: UtteranceFlow;
   readonly #warnings: SessionWarnings;
   readonly #pauses: PauseControl;
+  readonly #pace: UpdatePace;
   readonly #startedAt: number;
   #told = '';
   #media: MediaCall | undefined;
@@ -69,6 +71,7 @@ export class RecordingSession implements RecordingSessionPort {
     );
     this.#startedAt = offer.receivedAt;
     this.#pauses = this.#pauseControl();
+    this.#pace = new UpdatePace(services.clock, () => this.#tellStatus());
     this.#flow = new UtteranceFlow({
       sessionId: id,
       callId: offer.callId,
@@ -196,6 +199,7 @@ export class RecordingSession implements RecordingSessionPort {
   async #end(reason: EndReason, last?: LastWords): Promise<void> {
     if (this.#state === 'ended') return;
     this.#state = 'draining';
+    this.#pace.close();
     this.#takeLastWords(last);
     const result = await this.#media?.finish();
     this.#endPause(result);
@@ -276,7 +280,7 @@ export class RecordingSession implements RecordingSessionPort {
       changed: ({ resumed }) => {
         this.#record.keepPauses(this.#pauses.intervals);
         if (this.#state !== 'recording' && this.#state !== 'paused') return;
-        this.#tellStatus();
+        this.#tellStatus('now');
         if (pause?.signal === true) this.onPauseSignal?.(resumed);
       },
       warn: (warning) => this.#warnings.tell([warning]),
@@ -306,9 +310,10 @@ export class RecordingSession implements RecordingSessionPort {
   }
 
   /** A session refresh says nothing new (RFC 4028), so nobody is told of it. */
-  #tellStatus(): void {
+  #tellStatus(when?: 'now'): void {
+    if (this.#state !== 'recording' && this.#state !== 'paused') return;
     const standing = this.#standing();
-    if (standing === this.#told) return;
+    if (standing === this.#told || (!this.#pace.take() && when !== 'now')) return;
     this.#told = standing;
     const status = this.#status();
     this.#state = status.state;

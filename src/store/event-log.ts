@@ -1,4 +1,4 @@
-import type { CallEvent } from '../core/model.js';
+import type { CallEvent, CallFacts, LegDescription } from '../core/model.js';
 
 /** What of the past is still held, for a reader that comes back with `since`. */
 export interface EventReplay {
@@ -29,6 +29,7 @@ const DEFAULT_MAX_BYTES = 32 * 1024 * 1024;
 const FIXED_BYTES = 600;
 const BYTES_PER_WORD = 80;
 const BYTES_PER_LEG = 200;
+const BYTES_PER_ENTRY = 120;
 
 /** Keeps the youngest events and forgets the oldest ones, whichever limit is met first. */
 export class MemoryEventLog implements EventLog {
@@ -104,6 +105,26 @@ function eventBytes(event: CallEvent): number {
   if (event.type === 'transcript.final') {
     return callBytes + event.text.length * 2 + event.words.length * BYTES_PER_WORD;
   }
-  if ('legs' in event) return callBytes + event.legs.length * BYTES_PER_LEG;
+  if ('legs' in event) return callBytes + legBytes(event.legs) + factBytes(event);
   return callBytes;
+}
+
+function legBytes(legs: readonly LegDescription[]): number {
+  return legs.reduce((bytes, { label, speaker }) => {
+    const { participantId = '', name = '', aor = '' } = speaker;
+    return bytes + BYTES_PER_LEG + (label.length + participantId.length + name.length + aor.length) * 2;
+  }, 0);
+}
+
+/** Who takes part is told again in every event of a call: some hundred people with long names are more than all words. */
+function factBytes({ participants = [], communicationSessions = [], attributes = {} }: CallFacts): number {
+  let bytes = 0;
+  for (const { id, name = '', aor = '', role = '' } of participants) {
+    bytes += BYTES_PER_ENTRY + (id.length + name.length + aor.length + role.length) * 2;
+  }
+  for (const { id, groupId = '' } of communicationSessions) bytes += BYTES_PER_ENTRY + (id.length + groupId.length) * 2;
+  for (const [name, values] of Object.entries(attributes)) {
+    bytes += BYTES_PER_ENTRY + (name.length + values.join().length) * 2;
+  }
+  return bytes;
 }

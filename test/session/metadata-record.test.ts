@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { CallEvent } from '../../src/core/model.js';
 import { eventJson } from '../../src/listeners/event-json.js';
 import { readMetadata } from '../../src/sip/metadata-xml.js';
+import { eventually } from '../helpers/eventually.js';
 import { offer, type Studio, stream, studio } from './session-fixture.js';
 
 let room: Studio;
@@ -181,6 +182,26 @@ describe('events of a call with metadata', () => {
       [2, { 'user-to-user': ['04'] }],
     ]);
     expect(of('call.ended')[0]?.participants).toHaveLength(2);
+  });
+
+  it('are joined when an SRC changes something without end, and the last change is told too', async () => {
+    room = await studio();
+    const { session } = await room.recorder.open(offer(pair, { metadata: first }));
+    const changed = (n: number) => read(`<datamode>partial</datamode>${person('pa', `Ana ${n}`)}`);
+    for (let n = 1; n <= 300; n++) await session.apply(offer(undefined, { metadata: changed(n) }));
+    await eventually(
+      'the last change',
+      () => of('call.updated').at(-1)?.participants?.[0]?.participant_name === 'Ana 300',
+    );
+    // Twenty at once and one a second after that; a command of ours never waits.
+    expect(of('call.updated').length).toBeLessThan(60);
+    await room.recorder.pause(session.id, { by: 'api' });
+    await room.recorder.resume(session.id, { by: 'api' });
+    expect(
+      of('call.updated')
+        .slice(-2)
+        .map(({ state }) => state),
+    ).toEqual(['paused', 'recording']);
   });
 
   it('warn of a partial snapshot that names what nobody described, and the session asks for one when it may', async () => {

@@ -35,6 +35,17 @@ describe('the event log in memory', () => {
     expect(log.lastSeq).toBe(100);
   });
 
+  it('counts the people that an event of a call names, which may be more than any words', () => {
+    const log = new MemoryEventLog({ maxBytes: 1_000_000 });
+    const { bus } = desk(log);
+    const name = 'x'.repeat(1000);
+    const participants = Array.from({ length: 100 }, (_, n) => ({ id: `p${n}`, name }));
+    const base = { callId: 'c', sessionId: 's', legs: [], state: 'recording' } as const;
+    for (let n = 0; n < 50; n += 1) bus.publish({ ...base, type: 'call.updated', participants });
+    expect(log.size).toBeLessThan(10);
+    expect(log.lastSeq).toBe(50);
+  });
+
   it('gives everything it holds to a reader from an earlier run, and says that it cannot know what is missing', () => {
     const { events, complete } = filled(3).since(900);
     expect(events).toHaveLength(3);
