@@ -19,6 +19,7 @@ interface Heard {
   readonly transport: SipTransport;
   readonly source: Endpoint;
   readonly connection: number | undefined;
+  readonly peer: string | undefined;
   /** The host of its topmost Via, when it is an address. */
   readonly sentBy: string | undefined;
 }
@@ -133,7 +134,7 @@ export class DialogSender {
 
   /** The connection of the dialog when it is open; the source of its last request when the URI leads nowhere or into a NAT. */
   async #outgoing(nextHop: string): Promise<OutgoingPath> {
-    const { transport: heardOn, source, connection } = this.#heard;
+    const { transport: heardOn, source, connection, peer } = this.#heard;
     const resolved = this.#behindNat() ? undefined : await resolveUri(nextHop);
     const { address, port } = resolved ?? source;
     // What came in by TLS never goes out in the clear, whatever Contact says.
@@ -141,7 +142,7 @@ export class DialogSender {
     const other = wanted === heardOn.kind ? undefined : this.#core.transports.find(({ kind }) => kind === wanted);
     const place = { address, port, ...(resolved === undefined ? {} : { name: resolved.name }) };
     if (other !== undefined) return { transport: other, target: place, localHost: this.#localHost };
-    const target = connection === undefined ? place : { ...place, connection };
+    const target = connection === undefined ? place : { ...place, connection, ...(peer === undefined ? {} : { peer }) };
     return { transport: heardOn, target, localHost: this.#localHost };
   }
 
@@ -175,9 +176,9 @@ export class DialogSender {
 
 /** A dialog lives for hours and must not keep its INVITE's bytes alive. */
 function heardFrom({ arrival, via }: IncomingRequest): Heard {
-  const { transport, source, connection } = arrival;
+  const { transport, source, connection, peer } = arrival;
   const sentBy = isIP(via.host) === 0 || via.host === source.address ? undefined : ownedText(via.host);
-  return { transport, source: { address: source.address, port: source.port }, connection, sentBy };
+  return { transport, source: { address: source.address, port: source.port }, connection, peer, sentBy };
 }
 
 /** RFC 1918, RFC 6598, RFC 3927, RFC 4193 and link-local IPv6. */

@@ -28,10 +28,11 @@ export function makeAnswerable(request: SipRequest, arrival: SipArrival): Answer
   const { address, port } = arrival.source;
   const sentBy = via.port ?? (arrival.transport.kind === 'tls' ? 5061 : 5060);
   // A peer's end of a connection takes no new one: when the connection is gone, the answer goes to the port in Via.
+  const { connection, peer } = arrival;
   const replyTarget =
-    arrival.connection === undefined
+    connection === undefined
       ? { address, port: via.params.has('rport') ? port : sentBy }
-      : { address, port: sentBy, connection: arrival.connection };
+      : { address, port: sentBy, connection, ...(peer === undefined ? {} : { peer }) };
   return { message: { ...request, headers }, via, replyTarget };
 }
 

@@ -47,6 +47,8 @@ export abstract class StreamTransport implements SipTransport {
   readonly #admission: ConnectionLimits;
   readonly #connections = new Map<number, TcpConnection>();
   readonly #byRemote = new Map<string, number>();
+  /** Accepted connections by peer, the latest one last. */
+  readonly #byPeer = new Map<string, Set<TcpConnection>>();
   /** As accepted: with TLS these lie under the connections, and are there before them. */
   readonly #accepted = new Set<Socket>();
   #dialled = 0;
@@ -63,6 +65,9 @@ export abstract class StreamTransport implements SipTransport {
 
   /** Makes an accepted socket ready, and hands it to `established`; destroys it when that fails. */
   protected abstract secure(socket: Socket): void;
+
+  /** What was proven about the peer of a connection that it made, or undefined when nothing was. */
+  protected abstract identity(socket: Socket): string | undefined;
 
   /** A new connection to a peer. What is written to it before it is ready must wait. */
   protected abstract dial(target: SipTarget): Socket;
@@ -104,17 +109,31 @@ export abstract class StreamTransport implements SipTransport {
       return;
     }
     if (this.#dialled >= MAX_DIALLED) {
-      onError?.(new Error('too many connections of ours are open'));
+      this.#sendByAlias(bytes, target, new Error('too many connections of ours are open'), onError);
       return;
     }
     this.#dialled++;
     const socket = this.dial(target);
+    let ready = false;
     socket.once('close', () => this.#dialled--);
-    const connection = this.#adopt(socket, { address: target.address, port: target.port }, onError);
+    const connection = this.#adopt(socket, { address: target.address, port: target.port }, undefined, (error) => {
+      if (ready) onError?.(error);
+      else this.#sendByAlias(bytes, target, error, onError);
+    });
     socket.setTimeout(CONNECT_MS);
-    const ready = this.kind === 'tls' ? 'secureConnect' : 'connect';
-    socket.once(ready, () => socket.setTimeout(this.#options.idleMs ?? IDLE_MS));
+    socket.once(this.kind === 'tls' ? 'secureConnect' : 'connect', () => {
+      ready = true;
+      socket.setTimeout(this.#options.idleMs ?? IDLE_MS);
+    });
     connection.write(bytes);
+  }
+
+  /** Many SRCs listen nowhere: a connection that the same peer has made since is as good as the one that is gone (RFC 5923 §5). */
+  #sendByAlias(bytes: Uint8Array, { peer }: SipTarget, error: Error, onError?: (error: Error) => void): void {
+    const others = this.#closed || peer === undefined ? [] : [...(this.#byPeer.get(peer) ?? [])];
+    const latest = others.filter(({ open }) => open).at(-1);
+    if (latest === undefined) onError?.(error);
+    else latest.write(bytes);
   }
 
   localAddressFor(target: SipTarget): string {
@@ -135,8 +154,21 @@ export abstract class StreamTransport implements SipTransport {
   /** An accepted connection can be read and written from now on. */
   protected established(socket: Socket): void {
     const { remoteAddress, remotePort } = socket;
-    if (this.#closed || remoteAddress === undefined || remotePort === undefined) socket.destroy();
-    else this.#adopt(socket, { address: plainAddress(remoteAddress), port: remotePort });
+    if (this.#closed || remoteAddress === undefined || remotePort === undefined) {
+      socket.destroy();
+      return;
+    }
+    const address = plainAddress(remoteAddress);
+    const identity = this.identity(socket);
+    const peer = identity === undefined ? undefined : `${address}|${identity}`;
+    const connection = this.#adopt(socket, { address, port: remotePort }, peer);
+    if (peer === undefined) return;
+    const siblings = this.#byPeer.get(peer) ?? new Set();
+    this.#byPeer.set(peer, siblings.add(connection));
+    socket.once('close', () => {
+      siblings.delete(connection);
+      if (siblings.size === 0 && this.#byPeer.get(peer) === siblings) this.#byPeer.delete(peer);
+    });
   }
 
   protected refused(reason: ConnectionRefusal, peer: string | undefined, detail?: string): void {
@@ -172,7 +204,7 @@ export abstract class StreamTransport implements SipTransport {
     this.secure(socket);
   }
 
-  #adopt(socket: Socket, remote: Endpoint, onError?: (error: Error) => void): TcpConnection {
+  #adopt(socket: Socket, remote: Endpoint, peer: string | undefined, onError?: (error: Error) => void): TcpConnection {
     const id = this.#nextId++;
     const key = remoteKey(remote);
     const connection = new TcpConnection(remote, {
@@ -181,7 +213,7 @@ export abstract class StreamTransport implements SipTransport {
       idleMs: this.#options.idleMs ?? IDLE_MS,
       messageMs: this.#options.messageMs ?? MESSAGE_MS,
       maxUnsentBytes: MAX_UNSENT_BYTES,
-      onItem: (item) => this.#deliver(item, id, remote),
+      onItem: (item) => this.#deliver(item, id, remote, peer),
       onCut: (reason) => this.refused(reason, remote.address),
       onClose: (error) => {
         this.#connections.delete(id);
@@ -194,8 +226,14 @@ export abstract class StreamTransport implements SipTransport {
     return connection;
   }
 
-  #deliver(item: Exclude<StreamItem, { kind: 'ping' }>, connection: number, source: Endpoint): void {
-    const arrival = { transport: this, bytes: item.bytes, source, connection };
+  #deliver(
+    item: Exclude<StreamItem, { kind: 'ping' }>,
+    connection: number,
+    source: Endpoint,
+    peer: string | undefined,
+  ): void {
+    const known = peer === undefined ? {} : { peer };
+    const arrival = { transport: this, bytes: item.bytes, source, connection, ...known };
     this.#options.onMessage(item.kind === 'broken' ? { ...arrival, problem: item.error } : arrival);
   }
 }

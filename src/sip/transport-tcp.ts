@@ -10,6 +10,11 @@ export class TcpTransport extends StreamTransport {
     this.established(socket);
   }
 
+  /** An address is all that is known of a peer. */
+  protected identity(): string {
+    return '';
+  }
+
   protected dial(target: SipTarget): Socket {
     return connect({ host: target.address, port: target.port });
   }

@@ -1,12 +1,5 @@
 import { isIP, type Socket } from 'node:net';
-import {
-  checkServerIdentity,
-  connect,
-  createServer,
-  type PeerCertificate,
-  type Server,
-  type TLSSocket,
-} from 'node:tls';
+import { checkServerIdentity, connect, createServer, type PeerCertificate, type Server, TLSSocket } from 'node:tls';
 import { SrsError } from '../core/errors.js';
 import type { Logger } from '../core/logger.js';
 import { Scope } from '../core/scope.js';
@@ -113,6 +106,13 @@ export class TlsTransport extends StreamTransport {
     socket.cork();
     socket.once('secureConnect', () => socket.uncork());
     return socket;
+  }
+
+  /** The names that an authority has vouched for; a peer that showed no certificate could be anybody. */
+  protected identity(socket: Socket): string | undefined {
+    return socket instanceof TLSSocket && socket.authorized
+      ? socket.getPeerX509Certificate()?.subjectAltName
+      : undefined;
   }
 
   #judge(socket: TLSSocket): void {

@@ -11,6 +11,8 @@ export interface SipTarget extends Endpoint {
   readonly connection?: number;
   /** The host that the address was found by; a new TLS connection asks for it. */
   readonly name?: string;
+  /** As in the arrival; another connection of the same peer is taken when the address cannot be reached. */
+  readonly peer?: string;
 }
 
 /** One datagram, or one message cut from a stream. */
@@ -20,6 +22,8 @@ export interface SipArrival {
   readonly source: Endpoint;
   /** Set on streams. */
   readonly connection?: number;
+  /** Who is at the other end of the stream: equal for connections of one address and, with TLS, one verified certificate's names. */
+  readonly peer?: string;
   /** The stream cannot be read on after these bytes, and its connection closes. */
   readonly problem?: SrsError;
 }

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { connect } from 'node:net';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
 import { headerValue, type SipMessage } from '../../src/sip/message.js';
@@ -154,6 +155,45 @@ describe('the server under bad input', () => {
     expect(await callee.metrics.render()).toContain('siprec_sip_requests_total{method="BYE"} 1');
     expect(fixture.server.counts.dialogs).toBe(0);
     await callee.server.stop();
+  });
+});
+
+describe('a peer that listens nowhere and whose connection is gone', () => {
+  it('hears our BYE on another connection that it has made', async () => {
+    fixture = await startServer();
+    const peer = await TcpPeer.open(fixture.tcp);
+    await establish(peer);
+    await eventually('the ACK arrives', () => fixture.calls[0]?.acks.length === 1);
+    await peer.close();
+    await eventually('the connection is gone', () => fixture.server.counts.connections === 0);
+    const older = await TcpPeer.open(fixture.tcp);
+    const latest = await TcpPeer.open(fixture.tcp);
+    await eventually('both are accepted', () => fixture.server.counts.connections === 2);
+    const ended = fixture.calls[0]?.control.bye();
+    latest.send(writeResponse(await latest.request('BYE'), 200));
+    await ended;
+    expect(older.received).toEqual([]);
+    await atRest(fixture);
+    await older.close();
+    await latest.close();
+  });
+
+  it('is given up when only others are connected', async () => {
+    fixture = await startServer();
+    const peer = await TcpPeer.open(fixture.tcp);
+    await establish(peer);
+    await eventually('the ACK arrives', () => fixture.calls[0]?.acks.length === 1);
+    await peer.close();
+    await eventually('the connection is gone', () => fixture.server.counts.connections === 0);
+    const other = connect({ port: fixture.tcp, host: '127.0.0.1', localAddress: '127.0.0.9' });
+    let heard = '';
+    other.on('data', (bytes) => {
+      heard += bytes.toString('latin1');
+    });
+    await eventually('it is accepted', () => fixture.server.counts.connections === 1);
+    await fixture.calls[0]?.control.bye();
+    expect(heard).toBe('');
+    other.destroy();
   });
 });
 

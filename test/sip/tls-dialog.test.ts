@@ -127,6 +127,28 @@ describe('a dialog over TLS', () => {
     expect(await byeCount(callee.fixture)).toBe('0');
   });
 
+  it('whose connection is gone gets its BYE by another one of the same certificate, and by no other', async () => {
+    const { fixture, port } = await serve(srs);
+    const peer = await TlsPeer.open(port, sbc);
+    await establish(peer);
+    await eventually('the ACK arrives', () => fixture.calls[0]?.acks.length === 1);
+    await peer.close();
+    await eventually('the connection is gone', () => fixture.server.counts.connections === 0);
+    const again = await TlsPeer.open(port, sbc);
+    const neighbour = await TlsPeer.open(port, srs);
+    // Whoever hears an answer was accepted.
+    for (const each of [again, neighbour]) {
+      each.send(write(each, { method: 'OPTIONS' }));
+      await each.response(200, 'OPTIONS');
+    }
+    const ended = fixture.calls[0]?.control.bye();
+    again.send(writeResponse(await again.request('BYE'), 200));
+    await ended;
+    expect(neighbour.received).toEqual([]);
+    await again.close();
+    await neighbour.close();
+  });
+
   it('answers a double CRLF with a CRLF (RFC 5626)', async () => {
     const { port } = await serve(srs);
     const peer = await TlsPeer.open(port, sbc);
