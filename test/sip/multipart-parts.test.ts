@@ -14,41 +14,41 @@ function split(text: string, boundary = 'b'): MultipartBody {
 const texts = (body: MultipartBody): string[] => body.parts.map((part) => Buffer.from(part.content).toString());
 
 describe('the multipart splitter', () => {
-  it('gives each part its bytes without the line break that belongs to the boundary', () => {
+  it('C2: gives each part its bytes without the line break that belongs to the boundary', () => {
     const body = split('--b\r\nContent-Type: a/b\r\n\r\none\r\n\r\n--b\r\n\r\ntwo\r\n--b--\r\n');
     expect(texts(body)).toEqual(['one\r\n', 'two']);
     expect(body.intact).toBe(true);
     expect(body.parts.map((part) => part.type.value)).toEqual(['a/b', '']);
   });
 
-  it('takes a quoted boundary with blanks in it', () => {
+  it('C2: takes a quoted boundary with blanks in it', () => {
     expect(texts(split('--x y\n\none\n--x y--', '"x y"'))).toEqual(['one']);
   });
 
-  it('ignores preamble, epilogue and trailing blanks after boundary lines', () => {
+  it('C2: ignores preamble, epilogue and trailing blanks after boundary lines', () => {
     const body = split('hello --b\r\n--b \t\r\n\r\none\r\n--b-- \r\n--b\r\n\r\nepilogue\r\n');
     expect(texts(body)).toEqual(['one']);
   });
 
-  it('does not take a boundary that only begins a longer line, nor one in the middle of a line', () => {
+  it('C2: does not take a boundary that only begins a longer line, nor one in the middle of a line', () => {
     expect(texts(split('--b\n\none --b\n--bc\n--b--'))).toEqual(['one --b\n--bc']);
   });
 
-  it('keeps bare LF as it is', () => {
+  it('C3: keeps bare LF as it is', () => {
     expect(texts(split('--b\nContent-Type: application/sdp\n\nv=0\ns=-\n--b--\n'))).toEqual(['v=0\ns=-']);
   });
 
-  it('takes a last part without closing boundary and says that the body is not intact', () => {
+  it('C3: takes a last part without closing boundary and says that the body is not intact', () => {
     const body = split('--b\r\n\r\none\r\n--b\r\n\r\ntwo\r\n');
     expect(texts(body)).toEqual(['one', 'two\r\n']);
     expect(body.intact).toBe(false);
   });
 
-  it('does not count a closing boundary that was cut short as content', () => {
+  it('C3: does not count a closing boundary that was cut short as content', () => {
     expect(texts(split('--bound\r\n\r\none\r\n--bou', 'bound'))).toEqual(['one']);
   });
 
-  it('finds the content when the blank line after the part headers is missing (RFC 8068 §3.2.4)', () => {
+  it('C3: finds the content when the blank line after the part headers is missing (RFC 8068 §3.2.4)', () => {
     const body = split(
       '--b\nContent-Type: application/sdp\nv=0\ns=-\n--b\nContent-Type: x/y\n<?xml version="1.0"?><a/>\n--b--',
     );
@@ -67,7 +67,7 @@ describe('the multipart splitter', () => {
     expect(texts(split('--b\r\nContent-Length: 1\r\n\r\nabc\r\n--b--'))).toEqual(['abc']);
   });
 
-  it('splits nested multiparts', () => {
+  it('C1: splits nested multiparts', () => {
     const inner = '--i\r\n\r\none\r\n--i\r\n\r\ntwo\r\n--i--';
     const body = split(`--b\r\nContent-Type: multipart/alternative; boundary=i\r\n\r\n${inner}\r\n--b--`);
     expect(body.parts[0]?.parts.map((part) => Buffer.from(part.content).toString())).toEqual(['one', 'two']);
@@ -79,7 +79,7 @@ describe('the multipart splitter', () => {
     expect(body.intact).toBe(false);
   });
 
-  it('refuses 33 parts, 5 levels and a body without any boundary', () => {
+  it('C11: refuses 33 parts, 5 levels and a body without any boundary', () => {
     const code = (action: () => unknown): string | undefined => {
       try {
         action();
@@ -119,7 +119,7 @@ describe('the multipart splitter', () => {
 });
 
 describe('a media type', () => {
-  it('is read whatever its case, quotes and blanks', () => {
+  it('C5: is read whatever its case, quotes and blanks', () => {
     const type = parseMediaType('Multipart/Mixed ; Boundary = "a;\\"b" ;charset=UTF-8; flag');
     expect(type.value).toBe('multipart/mixed');
     expect([...type.parameters]).toEqual([

@@ -44,12 +44,12 @@ describe('the body of a recording session', () => {
     ['SDP under a multipart type', 'multipart/mixed;boundary=b', SDP, true, false],
     ['nothing', undefined, '', false, false],
     ['line breaks under a type', 'application/sdp', '\r\n', false, false],
-  ])('is read as %s', (_what, type, body, media, metadata) => {
+  ])('C5: C6: is read as %s', (_what, type, body, media, metadata) => {
     const offer = readRsOffer(single(type, body));
     expect([offer.media !== undefined, offer.metadata !== undefined]).toEqual([media, metadata]);
   });
 
-  it('ignores an optional part that it does not know and refuses a required one', () => {
+  it('A10: ignores an optional part that it does not know and refuses a required one', () => {
     const known = part('Content-Type: application/sdp', SDP);
     const gtd = (handling: string): string =>
       part(`Content-Type: application/gtd\r\nContent-Disposition: signal${handling}`, 'IAM');
@@ -59,7 +59,7 @@ describe('the body of a recording session', () => {
     expect(codeOf(() => readRsOffer(single('application/isup', 'x')))).toBe('SRS_SIP_MEDIA_TYPE');
   });
 
-  it('refuses an encoding that it does not know, unless the part is optional', () => {
+  it('A9: refuses an encoding that it does not know, unless the part is optional', () => {
     expect(codeOf(() => readRsOffer(single('application/sdp', SDP, { 'content-encoding': ['gzip'] })))).toBe(
       'SRS_SIP_MEDIA_TYPE',
     );
@@ -71,7 +71,7 @@ describe('the body of a recording session', () => {
     expect(readRsOffer(multipart(part('Content-Type: application/sdp', SDP), zipped)).media).toBeDefined();
   });
 
-  it('takes the last alternative that it understands, and the first of two SDP parts with a warning', () => {
+  it('C1: C9: takes the last alternative that it understands, and the first of two SDP parts with a warning', () => {
     const other = SDP.replace('5004', '6004');
     const alternatives = [
       part('Content-Type: application/sdp', SDP),
@@ -93,7 +93,7 @@ describe('the body of a recording session', () => {
     expect(offer.metadata?.participants).toEqual([{ id: 'p' }]);
   });
 
-  it('is too large above 64 KiB', () => {
+  it('C11: is too large above 64 KiB', () => {
     expect(codeOf(() => readRsOffer(single('application/sdp', `${SDP}a=${'x'.repeat(65_536)}`)))).toBe(
       'SRS_SIP_TOO_LARGE',
     );
@@ -105,7 +105,7 @@ describe('the body of a recording session', () => {
     ['boundaries in the middle of a line', 'multipart/mixed;boundary=b', `--b\n${' --b'.repeat(16_000)}`],
     ['attribute lines', 'application/sdp', `v=0\r\nm=audio 1 RTP/AVP 0\r\n${'a=rtpmap:0 a\r\n'.repeat(3900)}`],
     ['one long line', 'application/sdp', `v=0\r\na=fmtp:0 ${' '.repeat(60_000)}x`],
-  ])('takes bounded time: %s', (_what, type, body) => {
+  ])('C11: takes bounded time: %s', (_what, type, body) => {
     const before = performance.now();
     expect(codeOf(() => readRsOffer(single(type, body))) ?? 'SRS_S').toMatch(/^SRS_S/);
     expect(performance.now() - before).toBeLessThan(2000);
@@ -135,14 +135,14 @@ describe('recognising a recording session', () => {
     ['src', { contact: ['<sip:a@h>;src'] }, true],
     ['a parameter that begins like it', { contact: ['<sip:a@h>;srcport=1'] }, false],
     ['another option', { require: ['timer'], supported: ['siprecish'] }, false],
-  ])('by %s', (_what, headers, expected) => {
+  ])('A2: by %s', (_what, headers, expected) => {
     const { recognised, offer } = readFirstOffer(altered(invite, { headers }));
     expect(recognised).toBe(expected);
     const told = offer.warnings.filter(({ code }) => !QUIET_WARNINGS.has(code));
     expect(told).toEqual([{ code: expected ? 'metadata_missing' : 'not_siprec' }]);
   });
 
-  it('conforms only with +sip.src in Contact and siprec in Require', () => {
+  it('A1: conforms only with +sip.src in Contact and siprec in Require', () => {
     const conforming = (contact: string, require: string): boolean =>
       readFirstOffer(altered(invite, { headers: { contact: [contact], require: [require] } })).conforming;
     expect(conforming('<sip:a@h>;+sip.src', 'siprec')).toBe(true);

@@ -96,7 +96,7 @@ const EXPECTED: Readonly<Record<string, Expected>> = {
 const show = (speaker: Speaker): string => `${speaker.inferred ? '?' : ''}${speaker.name ?? speaker.aor ?? '-'}`;
 
 describe('the INVITE of every dialect', () => {
-  it.each(Object.keys(EXPECTED))('%s is read with its streams and its speakers', (name) => {
+  it.each(Object.keys(EXPECTED))('D4: %s is read with its streams and its speakers', (name) => {
     const { offer, recognised, conforming } = readFirstOffer(fixture(name));
     const state = new MetadataState();
     if (offer.metadata) state.apply(offer.metadata);

@@ -20,7 +20,7 @@ function answerTo(sdp: string): MediaAnswer | undefined {
 const HEAD = 'v=0\r\no=- 1 7 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=5 6\r\n';
 
 describe('an SDP answer', () => {
-  it('is written line by line as RFC 3264 §6 wants it', () => {
+  it('D1: D3: is written line by line as RFC 3264 §6 wants it', () => {
     const answer = answerTo(
       `${HEAD}m=audio 1000 RTP/AVP 8 101 96\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=rtpmap:96 AMR/8000\r\na=label:16777227\r\na=sendonly\r\nm=video 1002 RTP/AVP 97 98\r\n`,
     );
@@ -43,7 +43,7 @@ describe('an SDP answer', () => {
     );
   });
 
-  it('raises its version by one when it changes and keeps it when not', () => {
+  it('D15: raises its version by one when it changes and keeps it when not', () => {
     const answer = answerTo(`${HEAD}m=audio 1000 RTP/AVP 0\r\na=sendonly\r\n`);
     const held = answerTo(`${HEAD}m=audio 1000 RTP/AVP 0\r\na=inactive\r\n`);
     if (!answer || !held) throw new Error('both offers must be answered');
@@ -52,7 +52,7 @@ describe('an SDP answer', () => {
     expect(versions).toEqual(['1', '1', '2', '2', '3']);
   });
 
-  it('names IPv6 as such', () => {
+  it('D20: names IPv6 as such', () => {
     const answer = answerTo(`${HEAD}m=audio 1000 RTP/AVP 0\r\n`);
     if (!answer) throw new Error('the offer must be answered');
     expect(new AnswerWriter(1).write({ ...answer, address: '2001:db8::5' })).toContain('c=IN IP6 2001:db8::5\r\n');
@@ -76,7 +76,7 @@ describe('an SDP answer', () => {
     expect(text).not.toMatch(/^a=crypto/m);
   });
 
-  it('keeps the invariants of RFC 3264 for any offer', () => {
+  it('D1: D2: D3: keeps the invariants of RFC 3264 for any offer', () => {
     const attribute = fc.constantFrom(
       'a=sendonly',
       'a=inactive',

@@ -35,7 +35,7 @@ describe('an SDP offer', () => {
     });
   });
 
-  it('knows static payload types without rtpmap, the old comfort noise 19 included', () => {
+  it('D11: knows static payload types without rtpmap, the old comfort noise 19 included', () => {
     const [stream] = streams('m=audio 5004 RTP/AVP 18 0 8 9 13 19 3\r\n');
     expect(stream?.formats.map((f) => f.encoding)).toEqual(['G729', 'PCMU', 'PCMA', 'G722', 'CN', 'CN', 'GSM']);
   });
@@ -49,7 +49,7 @@ describe('an SDP offer', () => {
     ['blanks and an upper-case attribute name', 'a = RTPMAP: 0  PCMU / 8000', 'PCMU', 8000, 1],
     ['stereo', 'a=rtpmap:0 L16/16000/2', 'L16', 16_000, 2],
     ['no clock rate', 'a=rtpmap:0 PCMU', 'PCMU', 8000, 1],
-  ])('reads an rtpmap with %s', (_what, line, encoding, clockRate, channels) => {
+  ])('D11: reads an rtpmap with %s', (_what, line, encoding, clockRate, channels) => {
     const [format] = streams(`m=audio 5004 RTP/AVP 0\r\n${line}\r\n`)[0]?.formats ?? [];
     expect(format).toMatchObject({ encoding, clockRate, channels });
   });
@@ -76,34 +76,34 @@ describe('an SDP offer', () => {
     ['a=inactive', HEAD, 'a=inactive\r\n'],
     ['a=inactive of the session', `${HEAD}a=inactive\r\n`, ''],
     ['a=Inactive with a blank behind', HEAD, 'a=Inactive \r\n'],
-  ])('is on hold by %s', (_what, head, line) => {
+  ])('D9: is on hold by %s', (_what, head, line) => {
     expect(read(`${head}m=audio 5004 RTP/AVP 0\r\n${line}`).media.streams[0]?.direction).toBe('inactive');
   });
 
-  it('is sendrecv when no direction is given, and a=direction:both is none (SEMS)', () => {
+  it('D2: is sendrecv when no direction is given, and a=direction:both is none (SEMS)', () => {
     expect(streams('m=audio 5004 RTP/AVP 0\r\na=direction:both\r\n')[0]?.direction).toBe('sendrecv');
   });
 
-  it('is not on hold without any c= line, even when o= names 0.0.0.0 (OpenSIPS)', () => {
+  it('D14: is not on hold without any c= line, even when o= names 0.0.0.0 (OpenSIPS)', () => {
     const [stream] = read('v=0\no=- 1 1 IN IP4 0.0.0.0\ns=-\nt=0 0\nm=audio 5004 RTP/AVP 0\na=sendonly\n').media
       .streams;
     expect(stream?.direction).toBe('sendonly');
     expect(stream?.address).toBeUndefined();
   });
 
-  it('takes c= of the m-line before that of the session, wherever it stands', () => {
+  it('D13: takes c= of the m-line before that of the session, wherever it stands', () => {
     const found = streams('m=audio 5004 RTP/AVP 0\r\na=sendonly\r\nc=IN IP6 2001:db8::1\r\nm=audio 5006 RTP/AVP 0\r\n');
     expect(found.map((stream) => stream.address)).toEqual(['2001:db8::1', '192.0.2.1']);
   });
 
-  it('survives bare LF, bare CR, empty lines, blanks at line ends and lines of other protocols', () => {
+  it('D14: survives bare LF, bare CR, empty lines, blanks at line ends and lines of other protocols', () => {
     const text = `${HEAD}m=audio  5004   RTP/AVP\t0 \r\n\r\na=label: x \nhello\ra=sendonly\n\n`;
     const { media, warnings } = read(text);
     expect(media.streams[0]).toMatchObject({ port: 5004, label: 'x', direction: 'sendonly' });
     expect(warnings).toEqual([{ code: 'sdp_line_ignored', detail: '1 lines' }]);
   });
 
-  it('keeps the place of every m-line: refused, of other kinds, with a port count, and unreadable', () => {
+  it('D1: keeps the place of every m-line: refused, of other kinds, with a port count, and unreadable', () => {
     const found = streams(
       'm=audio 0 RTP/AVP 0\r\nm=video 5006/2 RTP/SAVPF 96 97\r\nm=x-data 5008 udp wb\r\nm=audio\r\nm=message 9 TCP/MSRP *\r\nm=audio 70000 RTP/AVP 0\r\n',
     );
@@ -117,13 +117,13 @@ describe('an SDP offer', () => {
     ]);
   });
 
-  it('keeps every label as the string it is', () => {
+  it('D4: keeps every label as the string it is', () => {
     for (const label of ['1', '01', '1e3', '16777227', '90071992547409931', 'a_leg', '-0', 'NaN', '0x10', 'a:b']) {
       expect(streams(`m=audio 5004 RTP/AVP 0\r\na=label:${label}\r\n`)[0]?.label).toBe(label);
     }
   });
 
-  it('keeps big origin versions, user names with blanks and several t= lines', () => {
+  it('D15: keeps big origin versions, user names with blanks and several t= lines', () => {
     const { media } = read(
       'v=0\r\no=my box 1 18446744073709551615 IN IP4 h\r\nt=1 2\r\nt=3 4\r\nm=audio 1 RTP/AVP 0\r\n',
     );
