@@ -53,7 +53,7 @@ export const SIP_VARIABLES = {
   SIP_KEEP_INVITE: given(
     boolean,
     'true',
-    'Keeps the first INVITE of a call, keys and credentials masked, beside its recording.',
+    'Keeps signalling beside a recording as it came: the first INVITE, keys and credentials masked, and the metadata.',
   ),
   SIP_CALL_ATTRIBUTES: optional(
     list,

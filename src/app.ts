@@ -81,6 +81,7 @@ export class App {
         cutsUtterances: this.#speech.enabled,
         submit: (job) => this.#speech.submit(job),
         snapshotRequest: config.sip.snapshotRequest,
+        keepsSignalling: config.sip.keepInvite,
         publish: (draft) => this.bus.publish(draft),
         mediaAddress: (localAddress) => this.#mediaAddress(localAddress),
         pause: { ...config.pause, signal: config.sip.signalPause },

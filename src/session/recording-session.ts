@@ -332,8 +332,11 @@ export class RecordingSession implements RecordingSessionPort {
   }
 
   #keepMetadata(told: Pick<RsOffer, 'metadata' | 'attributes' | 'dialect'>, at: number): void {
-    this.#warnings.tell(this.#identity.take(told, at));
-    if (told.metadata) this.#record.saveMetadata(told.metadata.raw);
+    const keeps = this.#services.keepsSignalling !== false;
+    const { metadata } = told;
+    const plain = metadata && !keeps ? { ...told, metadata: { ...metadata, extensions: [] } } : told;
+    this.#warnings.tell(this.#identity.take(plain, at));
+    if (metadata && keeps) this.#record.saveMetadata(metadata.raw);
     if (!this.#identity.wantsSnapshot || this.#services.snapshotRequest !== true) return;
     this.#snapshotWanted = true;
     this.#onSnapshotWanted?.();

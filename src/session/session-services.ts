@@ -29,6 +29,8 @@ export interface SessionServices {
   /** BCP 47 of the calls, when the operator says so. */
   readonly language?: string;
   readonly pause?: PauseLimits;
+  /** False when metadata documents and vendors' extensions are not to be kept as they came, only what was read from them. */
+  readonly keepsSignalling?: boolean;
   /** Whether an SRC is asked for a complete snapshot when a partial one cannot be understood. */
   readonly snapshotRequest?: boolean;
   readonly clock: Clock;

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { CallEvent } from '../../src/core/model.js';
@@ -119,6 +119,18 @@ describe('the record of a call with metadata', () => {
     const fields = fieldsOf(room.record(session.id), new Set(['attributes', 'metadata', 'dropped']));
     expect([...fields].filter((field) => !named.has(field))).toEqual([]);
     expect(fields.size).toBeGreaterThan(50);
+  });
+
+  it('has nothing as the SRC wrote it when signalling is not to be kept, and all that was read from it', async () => {
+    room = await studio({ keepsSignalling: false });
+    const { session } = await room.recorder.open(offer(pair, { metadata: first }));
+    await session.end('bye');
+    await room.recorder.settled();
+    const record = room.record(session.id);
+    expect(record.participants.map(({ name }) => name)).toEqual(['Ana', 'Ben']);
+    expect(record).toMatchObject({ metadataFiles: [], metadata: { extensions: [] } });
+    expect(readdirSync(room.folder(session.id)).filter((name) => name.includes('metadata'))).toEqual([]);
+    expect(JSON.stringify(record)).not.toContain('00FA');
   });
 
   it('exists without any metadata and without RTP, with empty lists', async () => {

@@ -39,6 +39,7 @@ export async function studio(
     media?: Partial<MediaThreadsOptions>;
     pause?: PauseLimits;
     snapshotRequest?: boolean;
+    keepsSignalling?: boolean;
   } = {},
 ): Promise<Studio> {
   const directory = temporaryDirectory();
@@ -55,6 +56,7 @@ export async function studio(
     services: {
       media: plane,
       cutsUtterances: true,
+      ...(options.keepsSignalling === undefined ? {} : { keepsSignalling: options.keepsSignalling }),
       ...(options.snapshotRequest === undefined ? {} : { snapshotRequest: options.snapshotRequest }),
       submit: async (job: SttJob) => {
         await self.words;
