@@ -47,6 +47,8 @@ export abstract class StreamTransport implements SipTransport {
   readonly #admission: ConnectionLimits;
   readonly #connections = new Map<number, TcpConnection>();
   readonly #byRemote = new Map<string, number>();
+  /** Connections of ours that are being made, with what is to be done for each message written to them when they cannot be. */
+  readonly #dialling = new Map<TcpConnection, ((error: Error) => void)[]>();
   /** Accepted connections by peer, the latest one last. */
   readonly #byPeer = new Map<string, Set<TcpConnection>>();
   /** As accepted: with TLS these lie under the connections, and are there before them. */
@@ -104,25 +106,29 @@ export abstract class StreamTransport implements SipTransport {
   send(bytes: Uint8Array, target: SipTarget, onError?: (error: Error) => void): void {
     if (this.#closed) return;
     const open = this.#openTo(target);
+    const instead = (error: Error): void => this.#sendByAlias(bytes, target, error, onError);
     if (open !== undefined) {
+      this.#dialling.get(open)?.push(instead);
       open.write(bytes);
       return;
     }
     if (this.#dialled >= MAX_DIALLED) {
-      this.#sendByAlias(bytes, target, new Error('too many connections of ours are open'), onError);
+      instead(new Error('too many connections of ours are open'));
       return;
     }
     this.#dialled++;
     const socket = this.dial(target);
-    let ready = false;
     socket.once('close', () => this.#dialled--);
     const connection = this.#adopt(socket, { address: target.address, port: target.port }, undefined, (error) => {
-      if (ready) onError?.(error);
-      else this.#sendByAlias(bytes, target, error, onError);
+      const written = this.#dialling.get(connection);
+      this.#dialling.delete(connection);
+      if (written === undefined) onError?.(error);
+      else for (const each of written) each(error);
     });
+    this.#dialling.set(connection, [instead]);
     socket.setTimeout(CONNECT_MS);
     socket.once(this.kind === 'tls' ? 'secureConnect' : 'connect', () => {
-      ready = true;
+      this.#dialling.delete(connection);
       socket.setTimeout(this.#options.idleMs ?? IDLE_MS);
     });
     connection.write(bytes);

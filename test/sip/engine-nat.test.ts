@@ -1,7 +1,11 @@
-import { createServer, type Server, type Socket } from 'node:net';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { headerValue, headerValues, parseSipMessage, type SipMessage } from '../../src/sip/message.js';
 import { StreamFramer } from '../../src/sip/stream-framer.js';
+import { eventually } from '../helpers/eventually.js';
 import {
   establish,
   type Fixture,
@@ -152,6 +156,29 @@ describe('a request of ours that is too large for a datagram', () => {
     expect((await done)?.status).toBe(200);
   });
 
+  it('goes by UDP when the TCP connection hangs, which does not hold up a stop either', async () => {
+    let hole = await openHole(peer.port);
+    while (hole === undefined) {
+      // Another process has this TCP port.
+      await peer.close();
+      peer = await UdpPeer.open(fixture.udp);
+      hole = await openHole(peer.port);
+    }
+    try {
+      await establish(peer);
+      const done = fixture.calls[0]?.control.request(large);
+      await eventually('a connection is tried', () => fixture.server.counts.connections === 1);
+      peer.send(writeResponse(await peer.request('UPDATE'), 200));
+      expect((await done)?.status).toBe(200);
+      const before = performance.now();
+      await fixture.server.stop();
+      // Well below the 10 s that a connection may take.
+      expect(performance.now() - before).toBeLessThan(6_000);
+    } finally {
+      hole.close();
+    }
+  });
+
   it('goes by UDP at once when the peer names UDP', async () => {
     await establish(peer, { contact: `<sip:src@127.0.0.1:${peer.port};transport=udp>;+sip.src` });
     const done = fixture.calls[0]?.control.request(large);
@@ -160,6 +187,33 @@ describe('a request of ours that is too large for a datagram', () => {
     expect(fixture.server.counts.connections).toBe(0);
   });
 });
+
+/** Listens, accepts nothing, and is full: a connection to it neither comes about nor fails. Undefined when the port is taken. */
+async function openHole(port: number): Promise<{ close(): void } | undefined> {
+  const script = `
+    const server = require('node:net').createServer();
+    server.listen({ port: ${port}, host: '127.0.0.1', backlog: 1 }, () => {
+      require('node:fs').writeSync(1, 'ready');
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+    });`;
+  const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'ignore'] });
+  const listening = await Promise.race([once(child.stdout, 'data'), once(child, 'exit').then(() => undefined)]);
+  if (listening === undefined) return undefined;
+  const fillers: Socket[] = [];
+  // The kernel takes a few before it falls silent.
+  for (let open = true; open && fillers.length < 16; ) {
+    const filler = connect(port, '127.0.0.1');
+    filler.on('error', () => {});
+    fillers.push(filler);
+    open = await Promise.race([once(filler, 'connect').then(() => true), delay(300).then(() => false)]);
+  }
+  return {
+    close: () => {
+      for (const filler of fillers) filler.destroy();
+      child.kill('SIGKILL');
+    },
+  };
+}
 
 function listens(server: Server, port: number): Promise<boolean> {
   return new Promise((resolve) => {

@@ -178,6 +178,22 @@ describe('a peer that listens nowhere and whose connection is gone', () => {
     await latest.close();
   });
 
+  it('hears the BYEs of all its calls there, though one attempt to reach it stands for all', async () => {
+    fixture = await startServer();
+    const peer = await TcpPeer.open(fixture.tcp);
+    for (let i = 0; i < 3; i++) await establish(peer);
+    await eventually('the ACKs arrive', () => fixture.calls.every(({ acks }) => acks.length === 1));
+    await peer.close();
+    await eventually('the connection is gone', () => fixture.server.counts.connections === 0);
+    const again = await TcpPeer.open(fixture.tcp);
+    await eventually('it is accepted', () => fixture.server.counts.connections === 1);
+    const ended = fixture.calls.map(({ control }) => control.bye());
+    for (let i = 0; i < 3; i++) again.send(writeResponse(await again.request('BYE'), 200));
+    await Promise.all(ended);
+    await atRest(fixture);
+    await again.close();
+  });
+
   it('is given up when only others are connected', async () => {
     fixture = await startServer();
     const peer = await TcpPeer.open(fixture.tcp);

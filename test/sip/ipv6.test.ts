@@ -129,6 +129,25 @@ describe.each(['::1', '::'])('a server on %s', (host) => {
   });
 });
 
+describe('a peer with a public address and a private Contact', () => {
+  it.each(['fd00::17', '10.1.2.3'])('gets our BYE where it is heard from, not at %s', async (inside) => {
+    fixture = await startServer({ host: '::1' });
+    const peer = await peerOf('udp');
+    const contact = `<sip:src@${inside.includes(':') ? `[${inside}]` : inside}:5060>;+sip.src`;
+    const callId = newCallId();
+    peer.send(invite(peer, '[::1]', { callId, contact }));
+    const answer = await peer.response(200, 'INVITE');
+    const toTag = /;tag=(\w+)/.exec(headerValue(answer, 'to') ?? '')?.[1] ?? '';
+    peer.send(invite(peer, '[::1]', { method: 'ACK', callId, toTag }));
+    await eventually('the ACK arrives', () => fixture.calls[0]?.acks.length === 1);
+    const ended = fixture.calls[0]?.control.bye();
+    const bye = await peer.request('BYE');
+    expect(bye.uri).toContain(inside);
+    peer.send(writeResponse(bye, 200));
+    await ended;
+  });
+});
+
 describe('a server on both families', () => {
   it('answers a peer on IPv4 from its socket of IPv6, and shows each its own address', async () => {
     fixture = await startServer({ host: '::' });
