@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { WavWriter } from '../audio/wav-writer.js';
 import type { LegTimeline } from './leg-timeline.js';
@@ -54,6 +55,13 @@ export class CallFiles {
     const writer = new WavWriter(path, { sampleRate: SAMPLE_RATE, channels: 1 });
     this.#legs.set(leg, { writer, timeline, written: timeline.committed });
     this.#attempt(() => writer.flush());
+  }
+
+  removeLeg(leg: number): void {
+    const file = this.#legs.get(leg);
+    this.#legs.delete(leg);
+    file?.writer.close();
+    if (file) this.#attempt(() => rmSync(file.writer.path, { force: true }));
   }
 
   /** Writes what is committed and makes the headers true. */

@@ -96,6 +96,10 @@ export class MediaLoop {
         const leg = this.#leg(request.call, request.leg);
         await this.#onceDrained(() => leg.recorded.close());
         await closeSources(leg);
+        if (!request.discard) return;
+        const call = this.#call(request.call);
+        call.legs.delete(request.leg);
+        call.recorded.removeLeg(request.leg);
         return;
       }
       case 'pause': {

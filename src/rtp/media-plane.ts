@@ -37,6 +37,8 @@ export interface MediaCall {
   ): Promise<void>;
   /** The SRC removed the stream: the leg hears no more, its file goes on as silence to the end of the call. */
   closeLeg(leg: number): Promise<void>;
+  /** The leg was opened for an offer that is refused: nobody was told of it, and nothing of it is left, its file neither. */
+  discardLeg(leg: number): Promise<void>;
   /**
    * Pauses or resumes writing, of `legs` or of all and of those to come. Resolves when it is in force: what is received from then on
    * is dropped before it is decoded. A resume lets nothing through whose place on the clock lies before it. Goes ahead of

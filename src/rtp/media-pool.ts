@@ -139,6 +139,7 @@ export class MediaThreads implements MediaPlane {
       openLeg: (leg) => call.openLeg(leg),
       updateLeg: (leg, change) => call.updateLeg(leg, change),
       closeLeg: (leg) => call.closeLeg(leg),
+      discardLeg: (leg) => call.discardLeg(leg),
       setPaused: (paused, legs) => call.setPaused(paused, legs),
       finish: () => this.#finish(number, call),
     };

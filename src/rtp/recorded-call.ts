@@ -106,6 +106,12 @@ export class RecordedCall {
     return recorded;
   }
 
+  /** The leg never was, and neither was its file. */
+  removeLeg(leg: number): void {
+    this.#legs.delete(leg);
+    this.#files.removeLeg(leg);
+  }
+
   leg(leg: number): RecordedLeg | undefined {
     return this.#legs.get(leg);
   }

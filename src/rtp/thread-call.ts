@@ -104,11 +104,20 @@ export class ThreadCall implements MediaCall {
   }
 
   closeLeg(leg: number): Promise<void> {
+    return this.#close(leg, false);
+  }
+
+  async discardLeg(leg: number): Promise<void> {
+    await this.#close(leg, true);
+    this.#legs.delete(leg);
+  }
+
+  #close(leg: number, discard: boolean): Promise<void> {
     return this.#inTurn(async () => {
       this.#mustBeOpen();
       const held = this.#legs.get(leg);
       if (!held?.open) return;
-      await this.#worker.request({ kind: 'close-leg', call: this.#number, leg });
+      await this.#worker.request({ kind: 'close-leg', call: this.#number, leg, discard });
       this.#release(held);
     });
   }

@@ -39,7 +39,7 @@ export type WorkerRequest =
       readonly formats?: readonly MediaFormat[];
       readonly active?: boolean;
     }
-  | { readonly kind: 'close-leg'; readonly call: number; readonly leg: number }
+  | { readonly kind: 'close-leg'; readonly call: number; readonly leg: number; readonly discard: boolean }
   /** Without `legs`: all, and those to come. A resume has a ticket, see `pause-gate.ts`. */
   | {
       readonly kind: 'pause';

@@ -43,7 +43,7 @@ async function openAll(media: MediaCall, legs: LegBook, fresh: readonly StreamDe
     return opened;
   } catch (error) {
     // A leg that this offer opened must not outlive the refusal of the offer.
-    for (const { leg } of opened) await media.closeLeg(leg).catch(() => {});
+    for (const { leg } of opened) await media.discardLeg(leg).catch(() => {});
     throw error;
   }
 }

@@ -47,6 +47,7 @@ export class RecordingSession implements RecordingSessionPort {
   readonly #startedAt: number;
   #told = '';
   #media: MediaCall | undefined;
+  #mediaLost = false;
   #streams: readonly OfferedStream[] = [];
   #answer: MediaAnswer | undefined;
   #state: SessionState = 'negotiating';
@@ -200,7 +201,12 @@ export class RecordingSession implements RecordingSessionPort {
     if (this.#state === 'ended') return;
     this.#state = 'draining';
     this.#pace.close();
-    this.#takeLastWords(last);
+    try {
+      this.#takeLastWords(last);
+    } catch (error) {
+      // Whatever is wrong with them, the recording ends and has its record.
+      this.#log.error({ err: error }, 'last metadata not taken');
+    }
     const result = await this.#media?.finish();
     this.#endPause(result);
     if (result) this.#report(result, reason);
@@ -228,7 +234,7 @@ export class RecordingSession implements RecordingSessionPort {
   #report(result: MediaCallResult, reason: EndReason): void {
     for (const leg of result.legs) {
       // A leg of a refused offer has a file and never had a port to send to.
-      if (leg.packets > 0 || !this.#legs.byNumber(leg.leg)) continue;
+      if (leg.packets > 0 || this.#mediaLost || !this.#legs.byNumber(leg.leg)) continue;
       this.#warnings.tell([{ code: 'no_rtp', detail: `leg ${leg.leg}` }]);
     }
     this.#record.finishMedia(result, reason);
@@ -367,6 +373,7 @@ export class RecordingSession implements RecordingSessionPort {
         this.#warnings.tell([{ code: 'recording_write_failed' }]);
       },
       lost: (message) => {
+        this.#mediaLost = true;
         this.#log.error({ error: message }, 'recording lost its media, ending the session');
         this.#warnings.tell([{ code: 'recording_write_failed', detail: 'media lost' }]);
         // A session that records nothing any more must not look alive: with a BYE the SRC can begin anew or fail over.

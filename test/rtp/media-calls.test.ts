@@ -194,6 +194,7 @@ describe.concurrent('a call on the media plane', () => {
         duplicate: 0,
         stranger: 0,
         inactive: 0,
+        paused: 0,
       });
       expect(result.legs[0]).toMatchObject({ packets: 48, lost: 0 });
       let at = 0;

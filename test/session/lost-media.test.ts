@@ -20,6 +20,8 @@ it('a session whose media worker dies asks for its BYE, and its record tells tha
   const record = here.record(session.id);
   expect([record.state, record.reason]).toEqual(['ended', 'failed']);
   expect(record.warnings).toContainEqual({ code: 'recording_write_failed', detail: 'media lost' });
+  // Nobody knows what the dead worker had heard.
+  expect(record.warnings.map(({ code }) => code)).not.toContain('no_rtp');
   expect(here.recorder.activeSessions).toBe(0);
   // The next call is taken by the worker that replaced the dead one.
   const next = await here.recorder.open(offer([stream(0)]));

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { RecordingMetadata } from '../../src/core/model.js';
@@ -174,6 +174,15 @@ describe('a refused offer', () => {
     const { answer } = await session.apply(offer([...pair, stream(2)]));
     expect(answer?.streams).toHaveLength(3);
     expect(answer?.streams[2]?.port).toBeGreaterThan(0);
+    await session.end('bye');
+    await room.recorder.settled();
+    // No file without a line in the record: nobody may wonder whose silence it is.
+    const record = room.record(session.id);
+    const audio = readdirSync(room.folder(session.id)).filter((name) => name.startsWith('leg-'));
+    expect(audio.sort()).toEqual(record.legs.map(({ file }) => file).sort());
+    expect(record.bytes).toBe(
+      [...audio, 'call.wav'].reduce((sum, name) => sum + statSync(join(room.folder(session.id), name)).size, 0),
+    );
   });
 });
 
