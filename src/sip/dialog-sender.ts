@@ -51,6 +51,11 @@ export class DialogSender {
     this.#heard = heardFrom(request);
   }
 
+  /** Whether requests of ours go by this connection as long as it is open. */
+  goesBy(transport: SipTransport, connection: number): boolean {
+    return this.#heard.transport === transport && this.#heard.connection === connection;
+  }
+
   /** The Contact of a target refresh. @throws SrsError `SRS_SIP_MALFORMED` */
   retarget(request: IncomingRequest): void {
     this.#path.refresh(request);

@@ -31,6 +31,7 @@ import type {
   SipDialogResponse,
   SipReply,
 } from './sip-server.js';
+import type { SipTransport } from './transport.js';
 
 type EndReason = Parameters<SipDialogHandlers['ended']>[0];
 
@@ -198,6 +199,11 @@ export class Dialog implements SipDialogControl {
     // A refresh of ours is no business of the application: what it asks for waits for it.
     await this.#refresh.running;
     return this.#request(request);
+  }
+
+  /** Whether requests of ours go by this connection as long as it is open. */
+  goesBy(transport: SipTransport, connection: number): boolean {
+    return this.#sender.goesBy(transport, connection);
   }
 
   /** The server stops: everything that waits is let go, and nobody is told. */

@@ -41,7 +41,7 @@ export interface EmbeddedSipServerOptions {
   readonly peerConnections?: number;
   /** Server transactions held at once; 200,000 when not given. */
   readonly maxTransactions?: number;
-  /** A TCP or TLS connection without traffic is closed after this; 15 minutes when not given. */
+  /** A TCP or TLS connection without traffic and without a call is closed after this; 15 minutes when not given. */
   readonly idleConnectionMs?: number;
   /** A message on a connection must be complete this long after its first byte; 10 s when not given. */
   readonly slowMessageMs?: number;
@@ -110,7 +110,10 @@ export class EmbeddedSipServer implements SipServer {
       onError: (error: Error) => options.logger.warn({ err: error }, 'SIP socket failed'),
     };
     const udp: SipTransport[] = options.udpPorts.map((port) => new UdpTransport({ ...shared, port }));
-    this.#streams = streamTransports(options, { ...shared, limits });
+    const { dialogs } = this.#core;
+    const inUse: StreamTransportOptions['inUse'] = (transport, connection) =>
+      [...dialogs.values()].some((dialog) => dialog.goesBy(transport, connection));
+    this.#streams = streamTransports(options, { ...shared, limits, inUse });
     this.#core.transports.push(...udp, ...this.#streams);
   }
 
@@ -156,7 +159,7 @@ export class EmbeddedSipServer implements SipServer {
 
 function streamTransports(
   options: EmbeddedSipServerOptions,
-  given: Pick<StreamTransportOptions, 'host' | 'limits' | 'onMessage' | 'onError'>,
+  given: Pick<StreamTransportOptions, 'host' | 'limits' | 'inUse' | 'onMessage' | 'onError'>,
 ): StreamTransport[] {
   const { tls, logger, metrics, idleConnectionMs, slowMessageMs } = options;
   const log = new ConnectionLog(metrics, logger);

@@ -6,8 +6,9 @@ import { type Endpoint, plainAddress } from './transport.js';
 export interface TcpConnectionOptions {
   readonly socket: Socket;
   readonly limits: SipLimits;
-  /** A connection without traffic is closed after this. */
+  /** A connection without traffic is closed after this, unless it is in use all the same. */
   readonly idleMs: number;
+  readonly inUse?: () => boolean;
   /** A message must be complete this long after its first byte. */
   readonly messageMs: number;
   /** Unsent bytes at which a peer that does not read is cut off. */
@@ -38,7 +39,12 @@ export class TcpConnection {
     this.#framer = new StreamFramer(options.limits);
     socket.setNoDelay(true);
     socket.setKeepAlive(true, 60_000);
-    socket.setTimeout(options.idleMs, () => socket.destroy());
+    socket.setTimeout(options.idleMs);
+    socket.on('timeout', () => {
+      // Keep-alives of TCP tell whether its peer is still there.
+      if (!socket.connecting && options.inUse?.() === true) socket.setTimeout(options.idleMs);
+      else socket.destroy();
+    });
     socket.on('data', (chunk) => this.#read(chunk));
     socket.on('error', (error) => {
       this.#error = error;

@@ -25,6 +25,8 @@ export interface StreamTransportOptions {
   readonly idleMs?: number;
   /** A message must be complete this long after its first byte; 10 s when not given. */
   readonly messageMs?: number;
+  /** Whether a call needs this connection, though nothing is said on it. */
+  readonly inUse?: (transport: SipTransport, connection: number) => boolean;
   readonly onMessage: (arrival: SipArrival) => void;
   readonly onError?: (error: Error) => void;
   /** A connection was refused or cut off. */
@@ -219,6 +221,7 @@ export abstract class StreamTransport implements SipTransport {
       idleMs: this.#options.idleMs ?? IDLE_MS,
       messageMs: this.#options.messageMs ?? MESSAGE_MS,
       maxUnsentBytes: MAX_UNSENT_BYTES,
+      inUse: () => this.#options.inUse?.(this, id) === true,
       onItem: (item) => this.#deliver(item, id, remote, peer),
       onCut: (reason) => this.refused(reason, remote.address),
       onClose: (error) => {

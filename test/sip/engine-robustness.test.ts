@@ -126,6 +126,22 @@ describe('the server under bad input', () => {
     await eventually('the idle ones are closed', () => peers.every(({ closed }) => closed));
   });
 
+  it('keeps an idle connection as long as a call needs it: its peer may listen nowhere', async () => {
+    fixture = await startServer({ idleConnectionMs: 100 });
+    const peer = await TcpPeer.open(fixture.tcp);
+    const call = await establish(peer);
+    await eventually('the ACK arrives', () => fixture.calls[0]?.acks.length === 1);
+    // Whoever came later and says nothing is gone twice before the first one is asked again.
+    for (let i = 0; i < 3; i++) {
+      const silent = await TcpPeer.open(fixture.tcp);
+      await eventually('the silent one is closed', () => silent.closed);
+    }
+    expect(peer.closed).toBe(false);
+    peer.send(write(peer, { ...call, method: 'BYE', cseq: 2 }));
+    await peer.response(200, 'BYE');
+    await eventually('the connection is closed after the call', () => peer.closed);
+  });
+
   it('cuts off a peer that does not read its answers', async () => {
     fixture = await startServer();
     const peer = await TcpPeer.open(fixture.tcp);
