@@ -2,6 +2,7 @@ import type { RsOffer, Warning } from '../core/model.js';
 import { readCallAttributes } from './call-attributes.js';
 import { recogniseDialect } from './dialects.js';
 import { maskedInvite } from './invite-copy.js';
+import { ownedText } from './owned-text.js';
 import { type RsBody, readRsBody } from './rs-body.js';
 import type { SipRequestView } from './sip-server.js';
 
@@ -62,12 +63,13 @@ function join(request: SipRequestView, body: RsBody, policy: OfferPolicy): RsOff
   const userAgent = request.header('user-agent');
   const { address, port } = request.source;
   return {
-    callId: request.callId,
+    // The session keeps these as long as the call, and must not keep the message with them.
+    callId: ownedText(request.callId),
     ...body,
     receivedAt: request.receivedAt,
-    ...(from === undefined ? {} : { from }),
-    ...(to === undefined ? {} : { to }),
-    ...(userAgent === undefined ? {} : { userAgent }),
+    ...(from === undefined ? {} : { from: ownedText(from) }),
+    ...(to === undefined ? {} : { to: ownedText(to) }),
+    ...(userAgent === undefined ? {} : { userAgent: ownedText(userAgent) }),
     ...(dialect === undefined ? {} : { dialect }),
     ...(attributes === undefined ? {} : { attributes }),
     source: `${address.includes(':') ? `[${address}]` : address}:${port}`,
