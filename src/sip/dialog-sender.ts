@@ -64,9 +64,15 @@ export class DialogSender {
   /**
    * Resolves with the final response. Each 2xx to an INVITE is acknowledged here, and the Contact of a 2xx is the new target.
    *
+   * @param wanted asked before another way is tried: the call may be over by then
    * @throws SrsError `SRS_SIP_TIMEOUT`, or what the transport said
    */
-  async send(method: string, extra: readonly SipHeader[], body?: string): Promise<SipResponse> {
+  async send(
+    method: string,
+    extra: readonly SipHeader[],
+    body?: string,
+    wanted: () => boolean = () => true,
+  ): Promise<SipResponse> {
     const cseq = ++this.#cseq;
     const { request, nextHop } = this.#compose(method, cseq, extra, body === undefined ? NO_BODY : Buffer.from(body));
     const bytes = serializeSipMessage(request).length + VIA_BYTES;
@@ -75,6 +81,7 @@ export class DialogSender {
       try {
         return await this.#exchange(request, cseq, stream);
       } catch (error) {
+        if (!wanted()) throw error;
         // RFC 3261 §18.1.1: a peer that takes no connection gets the large datagram all the same.
         this.#core.options.logger.info({ callId: this.#callId, method, err: error }, 'large request goes by UDP');
       }

@@ -101,7 +101,7 @@ export class OwnRequests {
     const offer = method === 'INVITE' || bearsSessionDescription(body?.type, body?.content ?? '');
     this.#open = offer ? 'offer' : 'other';
     try {
-      return await this.#options.sender.send(method, headers, body?.content);
+      return await this.#options.sender.send(method, headers, body?.content, () => !this.#closed);
     } finally {
       this.#open = 'nothing';
     }

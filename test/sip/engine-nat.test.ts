@@ -7,6 +7,7 @@ import { headerValue, headerValues, parseSipMessage, type SipMessage } from '../
 import { StreamFramer } from '../../src/sip/stream-framer.js';
 import { eventually } from '../helpers/eventually.js';
 import {
+  atRest,
   establish,
   type Fixture,
   type Peer,
@@ -156,7 +157,7 @@ describe('a request of ours that is too large for a datagram', () => {
     expect((await done)?.status).toBe(200);
   });
 
-  it('goes by UDP when the TCP connection hangs, which does not hold up a stop either', async () => {
+  async function digHole(): Promise<{ close(): void }> {
     let hole = await openHole(peer.port);
     while (hole === undefined) {
       // Another process has this TCP port.
@@ -164,6 +165,27 @@ describe('a request of ours that is too large for a datagram', () => {
       peer = await UdpPeer.open(fixture.udp);
       hole = await openHole(peer.port);
     }
+    return hole;
+  }
+
+  it('does not go by UDP any more when the call ends while the TCP connection hangs', async () => {
+    const hole = await digHole();
+    try {
+      const call = await establish(peer);
+      const done = fixture.calls[0]?.control.request(large).catch((error: { code: string }) => error.code);
+      await eventually('a connection is tried', () => fixture.server.counts.connections === 1);
+      peer.send(write(peer, { ...call, method: 'BYE', cseq: 2 }));
+      await peer.response(200, 'BYE');
+      expect(await done).toBe('SRS_SIP_DIALOG_STATE');
+      await atRest(fixture);
+      expect(peer.received.some((m) => m.kind === 'request')).toBe(false);
+    } finally {
+      hole.close();
+    }
+  });
+
+  it('goes by UDP when the TCP connection hangs, which does not hold up a stop either', async () => {
+    const hole = await digHole();
     try {
       await establish(peer);
       const done = fixture.calls[0]?.control.request(large);
