@@ -1,5 +1,13 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { readMetadata } from '../../src/sip/metadata-xml.js';
+import { type ContractCase, openCase, reply, SDP, TestCall } from '../contract/contract-kit.js';
+import { FRONTS } from '../helpers/sip-fronts.js';
+
+let current: ContractCase | undefined;
+afterEach(async () => {
+  await current?.stop();
+  current = undefined;
+});
 
 const name = (xml: string): string | undefined => readMetadata(Buffer.from(xml)).metadata.participants[0]?.name;
 const named = (text: string): string =>
@@ -22,3 +30,24 @@ describe('odd but legal XML', () => {
     expect(name(xml.replace('<nameID ', '<nameID xmlns="" '))).toBe('Ana');
   });
 });
+
+for (const front of FRONTS) {
+  // The drachtio front takes any 481 for the end of the dialog.
+  const statuses = [405, 415, 420, 488, 500, ...(front.name === 'embedded' ? [481] : [])];
+
+  describe(`a request that need not be understood, on the ${front.name} front`, () => {
+    it.each(statuses)('E15: ends nothing when it is refused with %i', async (status) => {
+      current = await openCase(front);
+      const offer = { type: 'application/sdp', text: SDP.replace('recvonly', 'sendonly') };
+      const call = await TestCall.place(await current.peer('UDP'), offer, ['Require: siprec']);
+      // Its answer says that the ACK has come.
+      expect((await call.send('INFO')).status).toBe(200);
+      const seen = current.call(call.callId);
+      const asked = seen.control.request({ method: 'UPDATE', optional: true });
+      reply(call.peer, await call.receive('UPDATE'), status);
+      expect((await asked).status).toBe(status);
+      expect((await call.send('OPTIONS')).status).toBe(200);
+      expect([seen.ends, current.running.dialogs()]).toEqual([[], 1]);
+    });
+  });
+}
