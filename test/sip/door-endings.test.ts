@@ -29,7 +29,10 @@ describe('the end of a dialog', () => {
       requestView({ method: 'BYE', headers: { 'content-type': ['application/rs-metadata'] }, body: '<recording>' }),
     );
     await door.settled();
-    expect(door.recorder.session?.ends[0]?.last?.warnings.map(({ code }) => code)).toEqual(['metadata_malformed']);
+    expect(door.recorder.session?.ends[0]?.last?.warnings.map(({ code }) => code)).toEqual([
+      'disposition_missing',
+      'metadata_malformed',
+    ]);
   });
 
   it.each([
