@@ -112,6 +112,7 @@ describe('Accept', () => {
     ['text/plain, image/*', 406],
     ['application/sdp;level=1, text/plain', 200],
     ['application/rs-metadata', 200],
+    ['application/rs-metadata-request', 200],
     ['application/*', 200],
     ['*/*', 200],
     ['multipart/mixed', 200],
