@@ -106,6 +106,27 @@ describe('the front that has a drachtio-server beside it', () => {
     );
   });
 
+  it('ends a start that waits for a drachtio-server when it is stopped', async () => {
+    await emulator.die();
+    const front = make();
+    const started = front.start().then(
+      () => 'started',
+      (error: unknown) => Object(error).code,
+    );
+    await front.stop();
+    expect(await started).toBe('SRS_SIP_BUSY');
+  });
+
+  it('connects anew when drachtio-server says nothing any more, and ends the calls of that connection', async () => {
+    const front = make({ silenceMs: 1_500 });
+    await front.start();
+    await call();
+    await eventually('the session hears it', () => ends.length === 1);
+    expect(ends).toEqual(['transport']);
+    expect(front.dialogs).toBe(0);
+    await eventually('it is connected again', () => front.addresses.length > 0);
+  });
+
   it('waits for a drachtio-server that starts later', async () => {
     await emulator.die();
     const front = make();

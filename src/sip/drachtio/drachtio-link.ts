@@ -22,6 +22,8 @@ export interface DrachtioLinkOptions {
   readonly logger: Logger;
   /** How long the first connection may take. */
   readonly connectMs: number;
+  /** How long the other side may say nothing, answers to pings included, in ms. */
+  readonly silenceMs: number;
   readonly onRequest: (request: SrfRequest, response: SrfResponse) => void;
   /** The control connection is gone, and with it every dialog that was made over it. */
   readonly onLost: (socket: Socket) => void;
@@ -41,8 +43,6 @@ const ROUTES = [
   'register',
 ];
 const PING_MS = 15_000;
-/** drachtio-srf sends pings and never looks for their answers. */
-const SILENCE_MS = 40_000;
 const RETRY_MS = 2_000;
 
 /** The control connection to drachtio-server. The only door to drachtio-srf. */
@@ -72,12 +72,18 @@ export class DrachtioLink {
     return this.#addresses;
   }
 
-  /** Resolves when connected and let in. @throws SrsError `SRS_CONFIG_INVALID` after `connectMs`, or when the secret is refused */
+  /**
+   * Resolves when connected and let in.
+   *
+   * @throws SrsError `SRS_CONFIG_INVALID` after `connectMs`, or when the secret is refused; `SRS_SIP_BUSY` when stopped meanwhile
+   */
   async start(): Promise<void> {
     const { host, port, secret, connectMs } = this.#options;
     // It would end its field of the control protocol.
     if (/[|\r\n]/.test(secret)) throw new SrsError('SRS_CONFIG_INVALID', 'DRACHTIO_SECRET: no | and no line break');
     await new Promise<void>((resolve, reject) => {
+      // The end of the scope takes the timer below with it, and nobody else would end this wait.
+      this.#scope.own(() => reject(new SrsError('SRS_SIP_BUSY', 'the server was stopped while it started')));
       const giveUp = this.#scope.timeout(() => {
         const text = `DRACHTIO_HOST: no drachtio-server answered at ${host}:${port} within ${connectMs / 1_000} s`;
         reject(new SrsError('SRS_CONFIG_INVALID', text));
@@ -100,7 +106,7 @@ export class DrachtioLink {
       const wire = this.#srf.app.client?.wp;
       if (wire !== undefined) this.#guard(wire);
     });
-    this.#scope.interval(() => this.#checkSilence(), SILENCE_MS / 4);
+    this.#scope.interval(() => this.#checkSilence(), this.#options.silenceMs / 4);
   }
 
   /** Closes the connection and stops trying. Idempotent. */
@@ -208,8 +214,9 @@ export class DrachtioLink {
     }
   }
 
+  /** drachtio-srf sends pings and never looks for their answers. */
   #checkSilence(): void {
-    if (this.#socket === undefined || performance.now() - this.#heardAt < SILENCE_MS) return;
+    if (this.#socket === undefined || performance.now() - this.#heardAt < this.#options.silenceMs) return;
     this.#options.logger.warn('drachtio-server does not answer pings');
     this.#socket.destroy();
   }

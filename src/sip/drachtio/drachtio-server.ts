@@ -36,6 +36,8 @@ export interface DrachtioSipServerOptions {
   readonly minimumSessionSeconds?: number;
   /** How long the first connection may take, in ms; 10 s when not given. */
   readonly connectMs?: number;
+  /** How long drachtio-server may say nothing, in ms, before it is connected to anew; 40 s when not given. A ping goes every 15 s. */
+  readonly silenceMs?: number;
   /** How long a request may wait for its answer, in ms; 28 s when not given: a little less than the SRC's own patience. */
   readonly patienceMs?: number;
 }
@@ -71,6 +73,7 @@ export class DrachtioSipServer implements SipServer {
       secret: options.secret ?? 'cymru',
       logger: options.logger,
       connectMs: options.connectMs ?? 10_000,
+      silenceMs: options.silenceMs ?? 40_000,
       onRequest: (request, response) => this.#receive(request, response),
       onLost: (socket) => {
         for (const dialog of [...this.#dialogs]) if (dialog.socket === socket) dialog.over('transport');
