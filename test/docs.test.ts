@@ -2,7 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { errorsPage, metricsPage } from './helpers/reference-pages.js';
+import { dialectsPage, errorsPage, metricsPage } from './helpers/reference-pages.js';
+import { fixtureExpectation, fixtureNames } from './helpers/siprec-fixture.js';
 
 /** `UPDATE_DOCS=1 npx vitest run test/docs.test.ts` writes the pages anew. */
 function check(path: string, text: string): void {
@@ -17,6 +18,15 @@ describe('reference pages', () => {
 
   it('lists every metric as it is', async () => {
     check('docs/reference/metrics.md', await metricsPage());
+  });
+
+  it('lists every dialect as it is, with its written calls', () => {
+    const calls = new Map<string, string[]>();
+    for (const name of [...fixtureNames].sort()) {
+      const dialect = String(Object(fixtureExpectation(name)).dialect);
+      calls.set(dialect, [...(calls.get(dialect) ?? []), name]);
+    }
+    check('docs/reference/dialects.md', dialectsPage(calls));
   });
 });
 

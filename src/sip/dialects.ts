@@ -22,14 +22,12 @@ export interface Dialect {
   readonly name: string;
   readonly product: string;
   readonly recognise: (evidence: Evidence) => boolean;
-  /** Quirks that are its normal shape. */
+  /** The same for operators: docs/reference/dialects.md is made from this table. */
+  readonly recognisedBy: string;
+  /** Warnings that are its normal shape. */
   readonly quirks: readonly WarningCode[];
   /** Call attributes that it carries, by name in `RsOffer.attributes`. */
   readonly attributes: readonly string[];
-  /** It sends no metadata and no sign of SIPREC: each of its calls is one side of a call, told in From. */
-  readonly plainCalls?: true;
-  /** It sends no RTP when its `a=label` does not come back. All answers have it. */
-  readonly needsLabel?: true;
 }
 
 const DRAFT_NAMESPACE = 'urn:ietf:params:xml:ns:recording';
@@ -39,22 +37,23 @@ export const DIALECTS: readonly Dialect[] = [
   {
     name: 'cisco-nbr',
     product: 'Cisco CUBE, network-based recording',
+    recognisedBy: 'header `X-Cisco-Recording-Participant`',
     recognise: (e) => e.header('x-cisco-recording-participant') !== '',
     quirks: ['not_siprec'],
     attributes: ['x-cisco-recording-participant', 'cisco-guid'],
-    plainCalls: true,
   },
   {
     name: 'cisco-cucm',
     product: 'Cisco CUCM, built-in bridge of a phone',
+    recognisedBy: '`x-nearend`, `x-farend` or `x-refci` in From',
     recognise: (e) => /;\s*x-(?:nearend|farend|refci)\b/i.test(e.header('from')),
     quirks: ['not_siprec'],
     attributes: ['x-nearend', 'x-farend', 'x-refci', 'x-nearendclusterid'],
-    plainCalls: true,
   },
   {
     name: 'broadworks',
     product: 'Cisco BroadWorks and Webex Calling',
+    recognisedBy: 'root element `recording_metadata`, or `broadWorksRecordingMetadata` in the metadata',
     recognise: (e) => e.metadata?.root === 'recording_metadata' || /<broadWorksRecordingMetadata[\s>]/i.test(e.xml),
     quirks: ['src_tag_missing', 'require_missing', 'namespace_draft', 'content_type_garbled', 'disposition_missing'],
     attributes: ['exttrackingid', 'serviceproviderid', 'recordingtype'],
@@ -62,14 +61,15 @@ export const DIALECTS: readonly Dialect[] = [
   {
     name: 'netsapiens',
     product: 'NetSapiens',
+    recognisedBy: '`netsapiensExtension` in the metadata',
     recognise: (e) => /<netsapiensExtension[\s>]/i.test(e.xml),
-    quirks: ['disposition_missing'],
+    quirks: [],
     attributes: ['groupseq', 'group_id'],
-    needsLabel: true,
   },
   {
     name: 'google',
     product: 'Google Contact Center AI',
+    recognisedBy: '`Goog-ContactCenter` in Call-Info, or the attribute `media_label` in the metadata',
     recognise: (e) => /Goog-ContactCenter/i.test(e.header('call-info')) || /\smedia_label\s*=/.test(e.xml),
     quirks: ['label_in_attribute'],
     attributes: ['call-info'],
@@ -77,6 +77,7 @@ export const DIALECTS: readonly Dialect[] = [
   {
     name: 'genesys',
     product: 'Genesys SIP Server and Genesys Cloud',
+    recognisedBy: 'header `X-GenesysConversationId` or `X-Genesys-GVP-Session-ID`',
     recognise: (e) => e.header('x-genesysconversationid') !== '' || e.header('x-genesys-gvp-session-id') !== '',
     quirks: [],
     attributes: ['x-genesysconversationid', 'x-genesys-gvp-session-id', 'x-genesys-calluuid'],
@@ -84,13 +85,15 @@ export const DIALECTS: readonly Dialect[] = [
   {
     name: 'twilio',
     product: 'Twilio',
+    recognisedBy: 'header `X-Twilio-CallSid`, or User-Agent',
     recognise: (e) => e.header('x-twilio-callsid') !== '' || /^twilio/i.test(e.header('user-agent')),
     quirks: [],
-    attributes: ['x-twilio-callsid', 'x-twilio-accountsid'],
+    attributes: ['x-twilio-callsid'],
   },
   {
     name: 'jambonz',
     product: 'jambonz',
+    recognisedBy: '`callednumber` in the metadata, or User-Agent',
     recognise: (e) => /<(?:[\w.-]{1,32}:)?callednumber[\s>]/i.test(e.xml) || /^jambonz/i.test(e.header('user-agent')),
     quirks: ['src_tag_missing'],
     attributes: ['callednumber', 'callingnumber'],
@@ -98,13 +101,15 @@ export const DIALECTS: readonly Dialect[] = [
   {
     name: 'oracle',
     product: 'Oracle (Acme Packet) SBC',
+    recognisedBy: 'prefix `apkt:` in the metadata, header `X-Acme-Call-ID`, or boundary `unique-boundary-1`',
     recognise: (e) => /\bapkt:/.test(e.xml) || e.header('x-acme-call-id') !== '' || e.boundary('unique-boundary-1'),
     quirks: ['namespace_draft', 'format_unnamed'],
-    attributes: ['ucid', 'x-acme-call-id', 'cisco-gucid', 'user-to-user', 'callingparty', 'realm'],
+    attributes: ['ucid', 'x-acme-call-id', 'user-to-user', 'callingparty'],
   },
   {
     name: 'audiocodes',
     product: 'AudioCodes Mediant',
+    recognisedBy: 'header `X-AUDC-Call-ID`, its namespace in the metadata, or boundary `boundary_ac`',
     recognise: (e) =>
       e.header('x-audc-call-id') !== '' || /"https?:\/\/AudioCodes/i.test(e.xml) || e.boundary('boundary_ac'),
     quirks: ['src_tag_missing', 'namespace_draft', 'line_ends_bare_lf'],
@@ -113,6 +118,7 @@ export const DIALECTS: readonly Dialect[] = [
   {
     name: 'metaswitch',
     product: 'Metaswitch CFS',
+    recognisedBy: 'boundary `metaswitch-boundary`, or User-Agent',
     recognise: (e) => e.boundary('metaswitch-boundary') || /^metaswitch/i.test(e.header('user-agent')),
     quirks: ['namespace_draft'],
     attributes: [],
@@ -120,6 +126,7 @@ export const DIALECTS: readonly Dialect[] = [
   {
     name: 'ribbon',
     product: 'Ribbon (Sonus) SBC',
+    recognisedBy: 'boundary `sonus-`, or `callData` in the metadata',
     recognise: (e) => e.boundary('sonus-') || /<(?:[\w.-]{1,32}:)?callData[\s>]/.test(e.xml),
     quirks: ['namespace_draft'],
     attributes: ['gcid', 'callid'],
@@ -127,6 +134,7 @@ export const DIALECTS: readonly Dialect[] = [
   {
     name: 'avaya',
     product: 'Avaya SBCE',
+    recognisedBy: 'AOR `ASBCE@`, User-Agent, or `;+sip.src` inside the URI of Contact',
     recognise: (e) =>
       /aor="(?:sip:)?ASBCE@/i.test(e.xml) ||
       /^avaya/i.test(e.header('user-agent')) ||
@@ -137,6 +145,7 @@ export const DIALECTS: readonly Dialect[] = [
   {
     name: 'opensips',
     product: 'OpenSIPS with rtpengine',
+    recognisedBy: 'boundary `OSS-unique-boundary-`, or User-Agent',
     recognise: (e) => e.boundary('OSS-unique-boundary-') || /^opensips/i.test(e.header('user-agent')),
     quirks: ['src_tag_missing', 'connection_missing'],
     attributes: ['sipsessionid'],
@@ -144,6 +153,7 @@ export const DIALECTS: readonly Dialect[] = [
   {
     name: 'cisco-cube',
     product: 'Cisco CUBE',
+    recognisedBy: 'User-Agent `Cisco-SIPGateway`, `o=CiscoSystemsSIP-GW` in SDP, or header `Cisco-Guid`',
     recognise: (e) =>
       /^Cisco-SIPGateway/i.test(e.header('user-agent')) ||
       /^o=CiscoSystemsSIP-GW/m.test(e.sdp) ||
@@ -154,6 +164,7 @@ export const DIALECTS: readonly Dialect[] = [
   {
     name: 'sems',
     product: 'SEMS and Procomm',
+    recognisedBy: '`a=direction:both` in SDP, or labels `a_leg` and `b_leg` in the metadata',
     recognise: (e) => /^a=direction:both/m.test(e.sdp) || /<label>\s*[ab]_leg\s*</.test(e.xml),
     quirks: [],
     attributes: [],
@@ -161,6 +172,7 @@ export const DIALECTS: readonly Dialect[] = [
   {
     name: 'freeswitch',
     product: 'FreeSWITCH forks with mod_siprec',
+    recognisedBy: 'User-Agent, or labels `inbound` and `outbound` in the metadata',
     recognise: (e) => /^freeswitch/i.test(e.header('user-agent')) || /<label>\s*(?:in|out)bound\s*</.test(e.xml),
     quirks: ['disposition_missing'],
     attributes: [],
@@ -168,13 +180,15 @@ export const DIALECTS: readonly Dialect[] = [
   {
     name: 'ng911',
     product: 'Emergency call systems (Intrado)',
+    recognisedBy: '`+sip-src` in Contact',
     recognise: (e) => /\+sip-src\b/i.test(e.header('contact')),
     quirks: ['src_tag_missing'],
-    attributes: ['call-info'],
+    attributes: [],
   },
   {
     name: 'draft',
     product: 'Any SRC that writes the metadata of the drafts before RFC 7865',
+    recognisedBy: 'namespace `urn:ietf:params:xml:ns:recording`',
     recognise: (e) => e.metadata?.namespace === DRAFT_NAMESPACE,
     quirks: ['namespace_draft'],
     attributes: [],

@@ -12,6 +12,20 @@ describe('the dialect table', () => {
     expect(names.filter((name) => !played.has(name) && name !== 'draft')).toEqual([]);
   });
 
+  it('names no warning and no attribute that none of the written calls of a dialect has', () => {
+    const seen = new Map<string, Set<string>>();
+    for (const name of fixtureNames.filter((one) => Object(fixtureExpectation(one)).dialect)) {
+      const { dialect, warnings, attributes } = readFirstOffer(fixture(name)).offer;
+      const known = seen.get(dialect ?? '') ?? new Set();
+      for (const told of [...warnings.map(({ code }) => code), ...Object.keys(attributes ?? {})]) known.add(told);
+      seen.set(dialect ?? '', known);
+    }
+    const unseen = DIALECTS.filter(({ name }) => name !== 'draft').flatMap(({ name, quirks, attributes }) =>
+      [...quirks, ...attributes].filter((told) => !seen.get(name)?.has(told)).map((told) => `${name}: ${told}`),
+    );
+    expect(unseen).toEqual([]);
+  });
+
   it('calls metadata of the drafts by nobody known so, and RFC 7866 nothing', () => {
     const xml = '<recording xmlns="urn:ietf:params:xml:ns:recording"><participant id="p"/></recording>';
     const view = requestView({ headers: { 'content-type': ['application/rs-metadata'] }, body: xml });

@@ -1,5 +1,6 @@
 import { ERROR_CODES } from '../../src/core/errors.js';
 import { Metrics } from '../../src/core/metrics.js';
+import { DIALECTS } from '../../src/sip/dialects.js';
 
 /** `docs/reference/errors.md`, made from the table in `src/core/errors.ts`. */
 export function errorsPage(): string {
@@ -49,6 +50,30 @@ export async function metricsPage(): Promise<string> {
     '',
     '| name | type | labels | meaning |',
     '|---|---|---|---|',
+    ...rows,
+    '',
+  ].join('\n');
+}
+
+/** `docs/reference/dialects.md`, made from the table in `src/sip/dialects.ts` and the written calls of each dialect. */
+export function dialectsPage(calls: ReadonlyMap<string, readonly string[]>): string {
+  const codes = (names: readonly string[]): string => names.map((name) => `\`${name}\``).join(', ');
+  const rows = DIALECTS.map(({ name, product, recognisedBy, quirks, attributes }) =>
+    ['', `\`${name}\``, product, recognisedBy, codes(quirks), codes(attributes), codes(calls.get(name) ?? []), '']
+      .join(' | ')
+      .trim(),
+  );
+  return [
+    '# Dialects',
+    '',
+    'Events and records name the dialect of each call. It is for people and statistics: every reader takes every shape from everybody, and',
+    'nothing is refused or read in another way because of it. The first row that matches counts; a call that matches none is plain RFC 7866.',
+    '',
+    '*Usual warnings* are the normal shape of that product and no reason to worry. *Attributes* are the call attributes that it is known',
+    'for; `SIP_CALL_ATTRIBUTES` says which may be kept. *Written calls* are folders of `test/fixtures/siprec`.',
+    '',
+    '| dialect | product | recognised by | usual warnings | attributes | written calls |',
+    '|---|---|---|---|---|---|',
     ...rows,
     '',
   ].join('\n');
