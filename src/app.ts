@@ -18,6 +18,7 @@ import { EmbeddedSipServer } from './sip/embedded-server.js';
 import type { ListenAddress, SipServer } from './sip/sip-server.js';
 import { createSiprecDoor } from './sip/siprec-door.js';
 import { Speech } from './speech.js';
+import { DiskThread } from './store/disk-thread.js';
 import { MemoryEventLog } from './store/event-log.js';
 import { makeWritableDirectory } from './store/writable-directory.js';
 
@@ -39,6 +40,7 @@ export class App {
   readonly #scope = new Scope('app');
   readonly #speech: Speech;
   readonly #media: MediaThreads;
+  readonly #disk = new DiskThread();
   readonly #sip: SipServer;
   readonly #http: HttpServer;
   readonly #startedAt = systemClock.monotonic();
@@ -78,6 +80,7 @@ export class App {
       services: {
         ...shared,
         media: this.#media,
+        disk: this.#disk,
         cutsUtterances: this.#speech.enabled,
         submit: (job) => this.#speech.submit(job),
         snapshotRequest: config.sip.snapshotRequest,
@@ -168,6 +171,7 @@ export class App {
     await this.#startPart(() => this.#http.start());
     this.#scope.own(() => this.#speech.close());
     await this.#startPart(() => this.#speech.start(this.#startAbort.signal));
+    this.#scope.own(() => this.#disk.close());
     this.#scope.own(() => this.#media.stop());
     await this.#startPart(() => this.#media.start());
     this.#scope.own(() => this.#sip.stop());

@@ -35,7 +35,12 @@ const DOORS: Record<string, readonly string[]> = {
   yaml: ['config/load.ts'],
   'node:dgram': ['src/rtp/packet-source.ts', 'src/sip/transport-udp.ts', 'src/client/udp-socket.ts'],
   'node:child_process': ['src/stt/whisper/native-slot.ts'],
-  'node:worker_threads': ['src/rtp/media-worker.ts', 'src/rtp/worker-handle.ts'],
+  'node:worker_threads': [
+    'src/rtp/media-worker.ts',
+    'src/rtp/worker-handle.ts',
+    'src/store/disk-thread.ts',
+    'src/store/disk-worker.ts',
+  ],
 };
 
 function sources(folder: string): string[] {

@@ -1,9 +1,12 @@
-import { rmSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { WavWriter } from '../audio/wav-writer.js';
+import { SrsError } from '../core/errors.js';
 import type { LegTimeline } from './leg-timeline.js';
 
 const SAMPLE_RATE = 8000;
+/** Readable by the owner and its group only. */
+const FOLDER_MODE = 0o750;
 /** Legs 1 and 2 are the channels of `call.wav`. */
 const CHANNELS = 2;
 /** Frames that are interleaved at a time. One block serves all calls of a thread: it is used up before the call returns. */
@@ -27,13 +30,18 @@ export class CallFiles {
   #failed = false;
 
   /**
-   * Creates `call.wav`. Throws `SRS_RECORDING_WRITE` when it cannot be created.
+   * Creates the folder and `call.wav`. Throws `SRS_RECORDING_WRITE` when they cannot be created.
    *
    * @param onError called once per episode: again only after a round of writes went well
    */
   constructor(directory: string, onError: (error: unknown) => void) {
     this.#directory = directory;
     this.#onError = onError;
+    try {
+      mkdirSync(directory, { recursive: true, mode: FOLDER_MODE });
+    } catch (error) {
+      throw new SrsError('SRS_RECORDING_WRITE', 'The folder of a recording cannot be made.', { cause: error });
+    }
     this.#stereo = new WavWriter(join(directory, 'call.wav'), { sampleRate: SAMPLE_RATE, channels: CHANNELS });
     this.#attempt(() => this.#stereo.flush());
   }

@@ -1,12 +1,13 @@
 import type { VoiceActivityEngine } from '../audio/voice-activity.js';
 import { SrsError } from '../core/errors.js';
 import { MediaCounters } from './media-counters.js';
-import type { PauseInstant } from './media-plane.js';
+import type { LegOptions, PauseInstant } from './media-plane.js';
 import { openPacketSource, type PacketSource } from './packet-source.js';
 import { PauseGate } from './pause-gate.js';
 import { RecordedCall } from './recorded-call.js';
 import type { RecordedLeg } from './recorded-leg.js';
 import {
+  type OpenedLegs,
   type RequestEnvelope,
   sharedClock,
   type WireError,
@@ -79,11 +80,21 @@ export class MediaLoop {
     }
   }
 
-  async #serve(request: RequestEnvelope): Promise<PauseInstant | undefined> {
+  async #serve(request: RequestEnvelope): Promise<PauseInstant | OpenedLegs | undefined> {
     switch (request.kind) {
-      case 'open-call':
-        this.#openCall(request);
-        return;
+      case 'open-call': {
+        const call = this.#openCall(request);
+        const opened: number[] = [];
+        // A leg whose port somebody else holds is tried on another one by whoever asks for it.
+        for (const leg of request.legs) {
+          const done = await this.#openLeg(call, leg).then(
+            () => true,
+            () => false,
+          );
+          if (done) opened.push(leg.leg);
+        }
+        return { opened };
+      }
       case 'open-leg':
         await this.#openLeg(this.#call(request.call), request);
         return;
@@ -125,8 +136,8 @@ export class MediaLoop {
     }
   }
 
-  #openCall({ call, directory, utterances, gate: memory }: RequestEnvelope & { kind: 'open-call' }): void {
-    const gate = new PauseGate(memory);
+  #openCall({ call, directory, utterances, gate: slot }: RequestEnvelope & { kind: 'open-call' }): OpenCall {
+    const gate = new PauseGate(this.#settings.gates, slot);
     const recorded = new RecordedCall(
       {
         directory,
@@ -146,11 +157,13 @@ export class MediaLoop {
         writeFailed: (message) => this.#port.post({ kind: 'write-failed', call, message }),
       },
     );
-    this.#calls.set(call, { call, recorded, gate, legs: new Map(), finishing: undefined });
+    const open: OpenCall = { call, recorded, gate, legs: new Map(), finishing: undefined };
+    this.#calls.set(call, open);
     this.#schedule();
+    return open;
   }
 
-  async #openLeg(call: OpenCall, request: RequestEnvelope & { kind: 'open-leg' }): Promise<void> {
+  async #openLeg(call: OpenCall, request: LegOptions & { readonly port: number }): Promise<void> {
     const { bindAddress } = this.#settings;
     let recorded: RecordedLeg | undefined;
     const receive = (bytes: Uint8Array, address: string, port: number): void => {

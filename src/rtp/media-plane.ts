@@ -18,8 +18,10 @@ export interface MediaPlane {
 
 export interface MediaCallOptions {
   readonly sessionId: string;
-  /** Absolute; exists. Holds `leg-<n>.wav` and `call.wav`. */
+  /** Absolute; made when it is not there. Holds `leg-<n>.wav` and `call.wav`. */
   readonly directory: string;
+  /** Legs that will be opened at once: they are made ready with the call, and `openLeg` finds them so. */
+  readonly legs?: readonly LegOptions[];
   /** Whether speech is to be cut into utterances. */
   readonly utterances: boolean;
 }

@@ -10,11 +10,9 @@ import type { MediaCountersDelta } from './media-counters.js';
 import type { MediaCall, MediaCallEvents, MediaCallOptions, MediaCallResult, MediaPlane } from './media-plane.js';
 import { PortPool } from './port-pool.js';
 import { ThreadCall, type WorkerPatience } from './thread-call.js';
-import { WorkerHandle, WorkerRefusal } from './worker-handle.js';
+import { MAX_CALLS_PER_WORKER, WorkerHandle, WorkerRefusal } from './worker-handle.js';
 import type { WorkerMessage } from './worker-protocol.js';
 
-/** libuv polls at most 1024 events a turn, and goes round without timers when it gets that many: 450 calls are 900 RTP sockets. */
-const MAX_CALLS_PER_WORKER = 450;
 /** A worker that dies sooner after its start than this is not replaced at once. */
 const RESTART_MS = 1000;
 /** Workers that a call is offered to, one after another, when they die just then. */
@@ -127,8 +125,7 @@ export class MediaThreads implements MediaPlane {
     this.#calls.set(number, call);
     this.#opening.add(call);
     try {
-      const { directory, utterances } = options;
-      await worker.request({ kind: 'open-call', call: number, directory, utterances, gate: call.gate.memory });
+      await call.open();
     } catch (error) {
       this.#forget(number, call);
       throw error;
@@ -152,7 +149,9 @@ export class MediaThreads implements MediaPlane {
   }
 
   #forget(number: number, call: ThreadCall): void {
-    if (this.#calls.delete(number)) call.worker.calls--;
+    if (!this.#calls.delete(number)) return;
+    call.worker.calls--;
+    call.worker.giveBack(call.slot);
   }
 
   /** A thread that does not come to its end is left behind; the process may go. */

@@ -1,3 +1,6 @@
+/** One of closed legs, one of the ticket. */
+const WORDS = 2;
+
 /**
  * What keeps a pause when a media worker does not answer: a word of memory that both threads share, read before every packet. The main
  * thread closes it when a worker is late with its confirmation; whatever the worker then finds in its sockets is dropped, although it
@@ -8,38 +11,52 @@
  * somebody was told that the pause goes on.
  */
 export class PauseGate {
-  readonly memory: SharedArrayBuffer;
-  readonly #bits: Int32Array;
-
+  readonly #words: Int32Array;
+  readonly #at: number;
   #resumes = 0;
 
-  constructor(memory = new SharedArrayBuffer(8)) {
-    this.memory = memory;
-    this.#bits = new Int32Array(memory);
+  /**
+   * @param words shared by all calls of a worker, because the least that can be shared is a page
+   * @param slot the place of this call in it
+   */
+  constructor(words: Int32Array = PauseGate.memory(1), slot = 0) {
+    this.#words = words;
+    this.#at = slot * WORDS;
+  }
+
+  /** Memory for the gates of so many calls. */
+  static memory(calls: number): Int32Array {
+    return new Int32Array(new SharedArrayBuffer(calls * WORDS * Int32Array.BYTES_PER_ELEMENT));
+  }
+
+  /** Makes a used slot as it was. */
+  reset(): void {
+    Atomics.store(this.#words, this.#at, 0);
+    Atomics.store(this.#words, this.#at + 1, 0);
   }
 
   close(legs?: readonly number[]): void {
-    Atomics.or(this.#bits, 0, mask(legs));
+    Atomics.or(this.#words, this.#at, mask(legs));
   }
 
   open(legs?: readonly number[]): void {
-    Atomics.and(this.#bits, 0, ~mask(legs));
+    Atomics.and(this.#words, this.#at, ~mask(legs));
   }
 
   /** The ticket of a resume that is about to be asked for. It replaces an earlier one that nobody took. */
   ticket(): number {
     this.#resumes += 1;
-    Atomics.store(this.#bits, 1, this.#resumes);
+    Atomics.store(this.#words, this.#at + 1, this.#resumes);
     return this.#resumes;
   }
 
   /** False when the other thread took it before. */
   take(ticket: number): boolean {
-    return Atomics.compareExchange(this.#bits, 1, ticket, 0) === ticket;
+    return Atomics.compareExchange(this.#words, this.#at + 1, ticket, 0) === ticket;
   }
 
   closed(leg: number): boolean {
-    return (Atomics.load(this.#bits, 0) & bit(leg)) !== 0;
+    return (Atomics.load(this.#words, this.#at) & bit(leg)) !== 0;
   }
 }
 

@@ -13,7 +13,7 @@ import type {
   MediaCallResult,
   PauseInstant,
 } from './media-plane.js';
-import { PauseGate } from './pause-gate.js';
+import type { PauseGate } from './pause-gate.js';
 import type { PortPool } from './port-pool.js';
 import { type WorkerHandle, WorkerRefusal } from './worker-handle.js';
 import { sharedClock } from './worker-protocol.js';
@@ -43,8 +43,12 @@ export class ThreadCall implements MediaCall {
   readonly #onPorts: () => void;
   readonly #openedAt = Date.now();
   readonly #legs = new Map<number, { readonly port: number; open: boolean }>();
+  /** Legs that were made ready with the call and that nobody has asked for yet. */
+  readonly #ready = new Set<number>();
   readonly events: MediaCallEvents;
-  readonly gate = new PauseGate();
+  readonly gate: PauseGate;
+  /** Of the gate. */
+  readonly slot: number;
   readonly #patience: WorkerPatience;
   #last: Promise<unknown> = Promise.resolve();
   #finishing: Promise<MediaCallResult> | undefined;
@@ -66,15 +70,45 @@ export class ThreadCall implements MediaCall {
     this.#patience = { ...WORKER_PATIENCE, ...options.patience };
     this.#onPorts = options.onPorts;
     this.events = options.events;
+    const { gate, slot } = options.worker.takeGate();
+    this.gate = gate;
+    this.slot = slot;
   }
 
   get worker(): WorkerHandle {
     return this.#worker;
   }
 
+  /** Opens the call in its worker, and its first legs with it: one hand-over between threads for all. */
+  async open(): Promise<void> {
+    const { directory, utterances } = this.#options;
+    const legs: (LegOptions & { readonly port: number })[] = [];
+    for (const leg of this.#options.legs ?? []) {
+      const port = this.#ports.take();
+      if (port !== undefined) legs.push({ ...leg, port });
+    }
+    this.#onPorts();
+    let opened: readonly number[] = [];
+    try {
+      const request = { kind: 'open-call', call: this.#number, directory, utterances, legs, gate: this.slot } as const;
+      const reply = await this.#worker.request(request);
+      if (reply && 'opened' in reply) opened = reply.opened;
+    } finally {
+      for (const { leg, port } of legs) {
+        if (opened.includes(leg)) {
+          this.#legs.set(leg, { port, open: true });
+          this.#ready.add(leg);
+        } else this.#ports.release(port);
+      }
+      this.#onPorts();
+    }
+  }
+
   openLeg(options: LegOptions): Promise<LegHandle> {
     return this.#inTurn(async () => {
       this.#mustBeOpen();
+      const ready = this.#ready.delete(options.leg) ? this.#legs.get(options.leg) : undefined;
+      if (ready) return { leg: options.leg, port: ready.port };
       for (let tried = 0; tried < MAX_BIND_TRIES; tried++) {
         const port = this.#ports.take();
         if (port === undefined) break;

@@ -2,7 +2,15 @@ import { Worker } from 'node:worker_threads';
 import { compiledEntry } from '../core/entry.js';
 import { SrsError } from '../core/errors.js';
 import type { MediaCallResult, PauseInstant } from './media-plane.js';
-import type { RequestEnvelope, WireError, WorkerMessage, WorkerRequest, WorkerSettings } from './worker-protocol.js';
+import { PauseGate } from './pause-gate.js';
+import type {
+  OpenedLegs,
+  RequestEnvelope,
+  WireError,
+  WorkerMessage,
+  WorkerRequest,
+  WorkerSettings,
+} from './worker-protocol.js';
 
 /** Packets are garbage as soon as they are read: a larger nursery makes nothing faster, and takes 70 kB more per call. */
 const YOUNG_GENERATION_MB = 4;
@@ -24,7 +32,10 @@ export interface WorkerHandleEvents {
   ended(error: Error | undefined): void;
 }
 
-type WorkerResult = MediaCallResult | PauseInstant | undefined;
+type WorkerResult = MediaCallResult | PauseInstant | OpenedLegs | undefined;
+
+/** libuv polls at most 1024 events a turn, and goes round without timers when it gets that many: 450 calls are 900 RTP sockets. */
+export const MAX_CALLS_PER_WORKER = 450;
 
 interface Waiter {
   resolve(result: WorkerResult): void;
@@ -37,6 +48,10 @@ export class WorkerHandle {
   calls = 0;
   readonly #control = new SharedArrayBuffer(4);
   readonly #wake = new Int32Array(this.#control);
+  readonly #gates = PauseGate.memory(MAX_CALLS_PER_WORKER);
+  /** Slots of gates that calls have given back. */
+  readonly #freeSlots: number[] = [];
+  #slots = 0;
   readonly #worker: Worker;
   readonly #events: WorkerHandleEvents;
   readonly #waiters = new Map<number, Waiter>();
@@ -49,9 +64,9 @@ export class WorkerHandle {
   #leave: () => void = () => {};
 
   /** @param program of the thread; tests pass one that hangs */
-  constructor(settings: Omit<WorkerSettings, 'control'>, events: WorkerHandleEvents, program?: URL) {
+  constructor(settings: Omit<WorkerSettings, 'control' | 'gates'>, events: WorkerHandleEvents, program?: URL) {
     this.#events = events;
-    const workerData: WorkerSettings = { ...settings, control: this.#control };
+    const workerData: WorkerSettings = { ...settings, control: this.#control, gates: this.#gates };
     this.#worker = new Worker(program ?? compiledEntry(import.meta.url, './media-worker.js'), {
       workerData,
       name: 'media',
@@ -78,6 +93,18 @@ export class WorkerHandle {
 
   get alive(): boolean {
     return !this.#ended && this.#stopping === undefined;
+  }
+
+  /** A gate for one more call, and its slot. */
+  takeGate(): { readonly gate: PauseGate; readonly slot: number } {
+    const slot = this.#freeSlots.pop() ?? this.#slots++;
+    const gate = new PauseGate(this.#gates, slot);
+    gate.reset();
+    return { gate, slot };
+  }
+
+  giveBack(slot: number): void {
+    this.#freeSlots.push(slot);
   }
 
   /** Sends a request and waits for its answer. Rejects with `WorkerRefusal`, or with `SRS_MEDIA_WORKER` when the thread ends. */

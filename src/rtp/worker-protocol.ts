@@ -2,12 +2,14 @@ import type { UtteranceCutterOptions } from '../audio/utterance-cutter.js';
 import type { ErrorCode } from '../core/errors.js';
 import type { CutReason, MediaFormat } from '../core/model.js';
 import type { MediaCountersDelta } from './media-counters.js';
-import type { MediaCallResult, PauseInstant } from './media-plane.js';
+import type { LegOptions, MediaCallResult, PauseInstant } from './media-plane.js';
 
 /** What a media worker is started with. */
 export interface WorkerSettings {
   /** One Int32: main adds one and notifies after each message, which ends the worker's wait. */
   readonly control: SharedArrayBuffer;
+  /** Shared, see `pause-gate.ts`. */
+  readonly gates: Int32Array;
   readonly bindAddress: string;
   readonly tickMs: number;
   readonly tailMs: number;
@@ -21,8 +23,9 @@ export type WorkerRequest =
       readonly call: number;
       readonly directory: string;
       readonly utterances: boolean;
-      /** See `pause-gate.ts`. */
-      readonly gate: SharedArrayBuffer;
+      readonly legs: readonly (LegOptions & { readonly port: number })[];
+      /** Slot of the call in the worker's gates, see `pause-gate.ts`. */
+      readonly gate: number;
     }
   | {
       readonly kind: 'open-leg';
@@ -54,6 +57,11 @@ export type WorkerRequest =
 
 export type RequestEnvelope = WorkerRequest & { readonly id: number };
 
+/** Which of the legs that came with a call are open. The others can be tried on other ports. */
+export interface OpenedLegs {
+  readonly opened: readonly number[];
+}
+
 /** An error on its way between threads; `systemCode` is the system's own, e.g. `EADDRINUSE`. */
 export interface WireError {
   readonly code: ErrorCode;
@@ -67,7 +75,7 @@ export type WorkerMessage =
   | {
       readonly kind: 'reply';
       readonly id: number;
-      readonly result?: MediaCallResult | PauseInstant;
+      readonly result?: MediaCallResult | PauseInstant | OpenedLegs;
       readonly error?: WireError;
     }
   | {

@@ -11,7 +11,7 @@ export interface Leg {
   active: boolean;
   open: boolean;
   /** Who spoke from when on, oldest first. Empty until metadata says something about the leg. */
-  readonly spells: Spell[];
+  spells: readonly Spell[];
 }
 
 interface Spell {
@@ -26,7 +26,7 @@ const MAX_SPELLS = 256;
 
 /** Which m-line is which leg, and who speaks on it, now and earlier. Pure bookkeeping. */
 export class LegBook {
-  readonly #legs: Leg[] = [];
+  #legs: readonly Leg[] = [];
   #numbers = 0;
 
   get all(): readonly Leg[] {
@@ -56,7 +56,7 @@ export class LegBook {
   add(number: number, stream: OfferedStream, port: number, formats: readonly MediaFormat[], active: boolean): void {
     const { index } = stream;
     const label = stream.label ?? String(index + 1);
-    this.#legs.push({ leg: number, index, port, label, formats, active, open: true, spells: [] });
+    this.#legs = this.#legs.concat({ leg: number, index, port, label, formats, active, open: true, spells: [] });
   }
 
   /** Takes over the labels of an offer. */
@@ -70,8 +70,8 @@ export class LegBook {
   /** From `since` on this speaker speaks on the leg. What was said before anybody was named counts as said by the first one. */
   name(leg: Leg, speaker: Speaker, since: number): void {
     if (leg.spells.length > 0 && JSON.stringify(this.speaker(leg)) === JSON.stringify(speaker)) return;
-    leg.spells.push({ since, speaker });
-    if (leg.spells.length > MAX_SPELLS) leg.spells.shift();
+    // Joined, not pushed: an array that was pushed to keeps room for sixteen more.
+    leg.spells = leg.spells.concat({ since, speaker }).slice(-MAX_SPELLS);
   }
 
   /** @param at epoch ms; the present when not given */

@@ -1,11 +1,13 @@
 import { SrsError } from '../core/errors.js';
 import type { AnsweredStream } from '../core/model.js';
-import type { MediaCall } from '../rtp/media-plane.js';
+import type { LegOptions, MediaCall } from '../rtp/media-plane.js';
 import type { Leg, LegBook } from './leg-book.js';
 import { answerStream, type StreamDecision } from './offer-policy.js';
 
 /** Legs of one session over its whole life; each has a file to the end of the call. Slots that come and go without end are refused. */
 const MAX_LEGS = 256;
+/** Legs that are made ready with the call. An offer of many more opens them one by one, and may be refused before. */
+const FIRST_LEGS = 4;
 
 /**
  * Brings the legs to what was decided about an offer and returns the answer to each m-line.
@@ -32,6 +34,14 @@ export async function negotiate(
     if (handle) legs.add(handle.leg, offered, handle.port, formats, active);
   }
   return decisions.map((decision) => answerStream(decision, legs.at(decision.offered.index)?.port ?? 0));
+}
+
+/** The legs that the first offer of a session will open, so that its media can make them ready. */
+export function firstLegs(decisions: readonly StreamDecision[]): LegOptions[] {
+  return decisions
+    .filter(({ formats }) => formats.length > 0)
+    .slice(0, FIRST_LEGS)
+    .map(({ formats, active }, index) => ({ leg: index + 1, formats, active }));
 }
 
 async function openAll(media: MediaCall, legs: LegBook, fresh: readonly StreamDecision[]) {

@@ -28,7 +28,8 @@ function takes(format: MediaFormat): boolean {
 function decide(offered: OfferedStream): StreamDecision {
   const refused: StreamDecision = { offered, formats: [], active: false };
   if (offered.media !== 'audio' || offered.port === 0 || !PROFILES.has(offered.profile.toUpperCase())) return refused;
-  const formats = offered.formats.filter(takes);
+  // A filtered array has room for more; a copy has not, and lives as long as the leg.
+  const formats = [...offered.formats.filter(takes)];
   if (!formats.some((format) => AUDIO_CODECS.has(format.encoding))) return refused;
   // RFC 3264 §6.1: we never send, so an offer that only receives, or nothing, is answered inactive.
   const active = offered.direction === 'sendonly' || offered.direction === 'sendrecv';

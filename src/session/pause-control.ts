@@ -39,7 +39,8 @@ export interface PauseControlOptions {
 export class PauseControl {
   readonly #options: PauseControlOptions;
   readonly #book = new PauseBook();
-  readonly #scope = new Scope('pause');
+  /** From the first pause on. */
+  #scope: Scope | undefined;
   /** False after a pause that the worker did not confirm. */
   #confirmed = true;
   #turn: Promise<unknown> = Promise.resolve();
@@ -79,7 +80,7 @@ export class PauseControl {
     this.#closed = true;
     this.#book.end(at, 'end');
     this.#count(false);
-    void this.#scope.close();
+    void this.#scope?.close();
   }
 
   async #apply(paused: boolean, command: PauseCommand): Promise<PauseInstant> {
@@ -147,6 +148,7 @@ export class PauseControl {
       logger.warn({ alarmMs }, 'a pause was not ended in time');
       warn({ code: 'pause_forgotten' });
     };
+    this.#scope ??= new Scope('pause');
     this.#timers.push(this.#scope.timeout(forgotten, alarmMs));
     if (limitMs > 0) this.#timers.push(this.#scope.timeout(() => this.#endByLimit(limitMs), limitMs));
   }

@@ -12,7 +12,7 @@ const MAX_TEXT = 2 * 1024 * 1024;
 
 export interface Attendance {
   participant: Participant;
-  readonly spans: PresenceSpan[];
+  spans: PresenceSpan[];
 }
 
 /** One communication session, from our first hearing of it to its end. An id that comes back is another one. */
@@ -162,7 +162,7 @@ export class Presence {
       attendance.spans[attendance.spans.length - 1] = { ...last, ...span };
       return;
     }
-    if (attendance.spans.length < MAX_SPANS) attendance.spans.push({ joinedAt: at, ...span });
+    if (attendance.spans.length < MAX_SPANS) attendance.spans = attendance.spans.concat({ joinedAt: at, ...span });
     else this.#omitted += 1;
     this.#push({ change: 'participant_joined', ...naming(participant) }, at);
   }

@@ -13,16 +13,17 @@ import type { MediaCall, MediaCallEvents, MediaCallResult, PauseInstant } from '
 import type { LiveCall } from './call-control.js';
 import { CallIdentity } from './call-identity.js';
 import { LegBook } from './leg-book.js';
-import { negotiate } from './negotiation.js';
+import { firstLegs, negotiate } from './negotiation.js';
 import { decideOffer } from './offer-policy.js';
 import { type PauseCommand, PauseControl } from './pause-control.js';
 import { type PauseStatus, pauseStatus } from './pause-status.js';
 import type { LastWords, RecordingSessionPort } from './recorder.js';
+import { sessionMediaEvents } from './session-media-events.js';
 import type { SessionRecord } from './session-record.js';
 import type { SessionServices } from './session-services.js';
 import { SessionWarnings } from './session-warnings.js';
 import { mapSpeakers } from './speaker-mapping.js';
-import { UpdatePace } from './update-pace.js';
+import { digestOf, UpdatePace } from './update-pace.js';
 import { UtteranceFlow } from './utterance-flow.js';
 
 type SessionState = 'negotiating' | 'recording' | 'paused' | 'draining' | 'ended';
@@ -40,7 +41,8 @@ export class RecordingSession implements RecordingSessionPort {
   readonly #log: Logger;
   readonly #legs = new LegBook();
   readonly #identity = new CallIdentity();
-  readonly #flow: UtteranceFlow;
+  /** From the first utterance on. */
+  #flow: UtteranceFlow | undefined;
   readonly #warnings: SessionWarnings;
   readonly #pauses: PauseControl;
   readonly #pace: UpdatePace;
@@ -73,18 +75,6 @@ export class RecordingSession implements RecordingSessionPort {
     this.#startedAt = offer.receivedAt;
     this.#pauses = this.#pauseControl();
     this.#pace = new UpdatePace(services.clock, () => this.#tellStatus());
-    this.#flow = new UtteranceFlow({
-      sessionId: id,
-      callId: offer.callId,
-      ...(services.language === undefined ? {} : { language: services.language }),
-      submit: (job) => services.submit(job),
-      publish: (draft) => this.#publish(draft),
-      dropped: () => this.#warnings.tell([{ code: 'utterances_dropped' }]),
-      describe: (leg, at) => this.#legs.describe(leg, at),
-      clock: services.clock,
-      metrics: services.metrics,
-      logger: this.#log,
-    });
   }
 
   get onEndRequested(): ((reason: EndReason) => void) | undefined {
@@ -131,10 +121,17 @@ export class RecordingSession implements RecordingSessionPort {
    */
   async begin(offer: RsOffer, mayStart: () => void): Promise<MediaAnswer> {
     this.#media = await this.#services.media.openCall(
-      { sessionId: this.id, directory: this.#record.directory, utterances: this.#services.cutsUtterances },
+      {
+        sessionId: this.id,
+        directory: this.#record.directory,
+        utterances: this.#services.cutsUtterances,
+        legs: offer.media ? firstLegs(decideOffer(offer.media)) : [],
+      },
       this.#mediaEvents(),
     );
     await this.#applyNow(offer, this.#media);
+    // Whoever hears a 200 has a record, whole from the start.
+    await this.#record.flush();
     mayStart();
     this.#told = this.#standing();
     this.#publish({ ...this.#base(), type: 'call.started', ...this.#facts() });
@@ -247,7 +244,7 @@ export class RecordingSession implements RecordingSessionPort {
   }
 
   async #complete(reason: EndReason, durationMs: number): Promise<void> {
-    await this.#flow.settled();
+    await this.#flow?.settled();
     this.#state = 'ended';
     // Whoever hears that the call has ended may read its record: it is whole on disk before anybody hears.
     await this.#record.close('ended');
@@ -312,7 +309,7 @@ export class RecordingSession implements RecordingSessionPort {
   }
 
   #standing(): string {
-    return JSON.stringify([this.#status(), this.#facts()]);
+    return digestOf([this.#status(), this.#facts()]);
   }
 
   /** A session refresh says nothing new (RFC 4028), so nobody is told of it. */
@@ -362,24 +359,29 @@ export class RecordingSession implements RecordingSessionPort {
   }
 
   #mediaEvents(): MediaCallEvents {
-    return {
-      utterance: (cut) => {
-        this.#log.debug({ leg: cut.leg, startMs: cut.startMs, endMs: cut.endMs, reason: cut.reason }, 'utterance cut');
-        this.#flow.accept(cut);
-      },
-      firstPacket: (leg, atMs) => this.#log.info({ leg, atMs }, 'first packet'),
-      writeFailed: (message) => {
-        this.#log.error({ error: message }, 'recording write failed');
-        this.#warnings.tell([{ code: 'recording_write_failed' }]);
-      },
-      lost: (message) => {
+    return sessionMediaEvents(this.#log, {
+      utterance: (cut) => this.#utterances().accept(cut),
+      warn: (warning) => this.#warnings.tell([warning]),
+      lost: () => {
         this.#mediaLost = true;
-        this.#log.error({ error: message }, 'recording lost its media, ending the session');
-        this.#warnings.tell([{ code: 'recording_write_failed', detail: 'media lost' }]);
         // A session that records nothing any more must not look alive: with a BYE the SRC can begin anew or fail over.
         this.requestEnd('failed');
       },
-    };
+    });
+  }
+
+  #utterances(): UtteranceFlow {
+    const services = this.#services;
+    this.#flow ??= new UtteranceFlow({
+      sessionId: this.id,
+      callId: this.callId,
+      ...services,
+      publish: (draft) => this.#publish(draft),
+      dropped: () => this.#warnings.tell([{ code: 'utterances_dropped' }]),
+      describe: (leg, at) => this.#legs.describe(leg, at),
+      logger: this.#log,
+    });
+    return this.#flow;
   }
 
   #base(): { callId: string; sessionId: string } {

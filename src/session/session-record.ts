@@ -11,6 +11,7 @@ import {
   type RecordedLeg,
   type RecordedLegStatistics,
 } from '../store/call-record.js';
+import type { Disk } from '../store/disk.js';
 
 /**
  * The record of one session on disk. It exists before the 200 goes out, so that every answered call has one, and it follows
@@ -26,22 +27,29 @@ export class SessionRecord {
   readonly #log: Logger;
   /** Metadata is written in the order of its arrival, off the path of the answer. */
   #metadata: Promise<void> = Promise.resolve();
-  /** Made again when the zero of the call clock becomes known. */
+  /** Asked at every write, so that an idle call keeps nothing twice. */
   #description: ((startedAt: number) => RecordDescription) | undefined;
+  #media: readonly LegStatistics[] = [];
 
-  constructor(folder: CallDirectory, dataDirectory: string, initial: CallRecord, logger: Logger) {
+  constructor(folder: CallDirectory, dataDirectory: string, initial: CallRecord, options: SessionRecordOptions) {
+    const { logger, disk } = options;
     this.#folder = folder;
     this.directory = folder.path;
     this.name = relative(resolve(dataDirectory), folder.path);
     this.#log = logger;
+    const { sessionId } = initial;
     this.#writer = new CallRecordWriter(folder.path, initial, {
-      onError: (error) => logger.error({ err: error, sessionId: initial.sessionId }, 'call record write failed'),
+      disk,
+      writesAtOnce: false,
+      described: (record) => this.#described(record.startedAt),
+      onError: (error) => logger.error({ err: error, sessionId }, 'call record write failed'),
     });
   }
 
-  /** Resolves when the record is on disk. Throws `SRS_RECORDING_WRITE`. */
-  flush(): Promise<void> {
-    return this.#writer.flush();
+  /** Resolves when the record is on disk, for the first time with everything that is known. Throws `SRS_RECORDING_WRITE`. */
+  async flush(): Promise<void> {
+    await this.#metadata;
+    await this.#writer.flush();
   }
 
   saveMetadata(raw: string): void {
@@ -59,13 +67,19 @@ export class SessionRecord {
   /** Who takes part and on which legs, as known now. Files and statistics of legs stay. */
   describe(description: (startedAt: number) => RecordDescription): void {
     this.#description = description;
-    this.#writer.update((record) => this.#described(record));
+    this.#writer.update({});
   }
 
-  #described({ legs: known, startedAt }: Pick<CallRecord, 'legs' | 'startedAt'>): Partial<CallRecord> {
+  #described(startedAt: number): Partial<CallRecord> {
     if (!this.#description) return {};
     const { legs, identity } = this.#description(startedAt);
-    return { legs: legs.map((leg) => ({ ...known.find((other) => other.leg === leg.leg), ...leg })), ...identity };
+    return {
+      legs: legs.map((leg) => {
+        const found = this.#media.find((statistics) => statistics.leg === leg.leg);
+        return found ? { ...leg, file: found.file, statistics: statisticsOf(found) } : leg;
+      }),
+      ...identity,
+    };
   }
 
   /** Pauses by a command of ours so far. */
@@ -74,20 +88,13 @@ export class SessionRecord {
   }
 
   finishMedia(result: MediaCallResult, reason: EndReason): void {
-    this.#writer.update((record) => {
-      const described = this.#described({ legs: record.legs, startedAt: result.startedAt });
-      return {
-        ...described,
-        startedAt: result.startedAt,
-        endedAt: result.startedAt + result.durationMs,
-        durationMs: result.durationMs,
-        bytes: result.bytes,
-        reason,
-        legs: (described.legs ?? record.legs).map((leg) => {
-          const found = result.legs.find((statistics) => statistics.leg === leg.leg);
-          return found ? { ...leg, file: found.file, statistics: statisticsOf(found) } : leg;
-        }),
-      };
+    this.#media = result.legs;
+    this.#writer.update({
+      startedAt: result.startedAt,
+      endedAt: result.startedAt + result.durationMs,
+      durationMs: result.durationMs,
+      bytes: result.bytes,
+      reason,
     });
   }
 
@@ -139,14 +146,19 @@ function statisticsOf(leg: LegStatistics): RecordedLegStatistics {
   return { packets, bytes, lost, dropped, sources, ...(firstPacketMs === undefined ? {} : { firstPacketMs }) };
 }
 
-/** Makes the session's folder and its record. Throws `SRS_RECORDING_WRITE`, before any 200. */
-export async function openSessionRecord(
+export interface SessionRecordOptions {
+  readonly logger: Logger;
+  readonly disk: Disk;
+}
+
+/** The record of a session that begins, written by the first `flush` into the folder that the media has made. */
+export function openSessionRecord(
   dataDirectory: string,
   sessionId: string,
   offer: RsOffer,
-  logger: Logger,
-): Promise<SessionRecord> {
-  const folder = await CallDirectory.create(dataDirectory, sessionId, offer.receivedAt);
+  options: SessionRecordOptions,
+): SessionRecord {
+  const folder = new CallDirectory(dataDirectory, sessionId, offer.receivedAt);
   const record = new SessionRecord(
     folder,
     dataDirectory,
@@ -167,14 +179,8 @@ export async function openSessionRecord(
       failures: [],
       metadataFiles: [],
     },
-    logger,
+    options,
   );
   if (offer.invite) record.saveInvite(offer.invite);
-  try {
-    await record.flush();
-  } catch (error) {
-    await record.discard().catch(() => {});
-    throw error;
-  }
   return record;
 }

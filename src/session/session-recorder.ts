@@ -1,6 +1,7 @@
 import { SrsError } from '../core/errors.js';
 import { timeSortedId } from '../core/ids.js';
 import type { EndReason, MediaAnswer, RsOffer } from '../core/model.js';
+import { pooledDisk } from '../store/disk.js';
 import type { CallControl, CommandEffect, LiveCall } from './call-control.js';
 import type { PauseCommand } from './pause-control.js';
 import type { LastWords, Recorder, RecordingSessionPort } from './recorder.js';
@@ -58,19 +59,24 @@ export class SessionRecorder implements Recorder, CallControl {
 
   async #open(offer: RsOffer): Promise<{ session: RecordingSessionPort; answer: MediaAnswer }> {
     const { services, dataDirectory } = this.#options;
+    // The callbacks below live as long as the session and must not keep the offer alive.
+    const { callId } = offer;
     const id = timeSortedId(offer.receivedAt);
-    const record = await openSessionRecord(dataDirectory, id, offer, services.logger);
+    const record = openSessionRecord(dataDirectory, id, offer, {
+      logger: services.logger,
+      disk: services.disk ?? pooledDisk,
+    });
     const session = new RecordingSession(id, offer, record, services);
     try {
       const answer = await session.begin(offer, () => {
         if (this.#phase === 'closed') throw shuttingDown();
       });
       this.#sessions.add(session);
-      return { session: this.#tracked(session), answer };
+      return { session: new TrackedSession(session, (reason, last) => this.#end(session, reason, last)), answer };
     } catch (error) {
       await session.discard().catch((failure: unknown) => {
         // What could not be removed is logged; the peer hears why it was refused.
-        services.logger.error({ err: failure, callId: offer.callId }, 'refused session cannot be removed');
+        services.logger.error({ err: failure, callId }, 'refused session cannot be removed');
       });
       throw error;
     }
@@ -131,36 +137,6 @@ export class SessionRecorder implements Recorder, CallControl {
     while (this.#completing.size > 0) await Promise.all(this.#completing);
   }
 
-  /** The session as the SIP floor holds it: its end is counted here, whoever asks for it. */
-  #tracked(session: RecordingSession): RecordingSessionPort {
-    return {
-      id: session.id,
-      get currentAnswer() {
-        return session.currentAnswer;
-      },
-      apply: (offer) => session.apply(offer),
-      end: (reason, last) => this.#end(session, reason, last),
-      get onEndRequested() {
-        return session.onEndRequested;
-      },
-      set onEndRequested(callback) {
-        session.onEndRequested = callback;
-      },
-      get onSnapshotWanted() {
-        return session.onSnapshotWanted;
-      },
-      set onSnapshotWanted(callback) {
-        session.onSnapshotWanted = callback;
-      },
-      get onPauseSignal() {
-        return session.onPauseSignal;
-      },
-      set onPauseSignal(callback) {
-        session.onPauseSignal = callback;
-      },
-    };
-  }
-
   async #end(session: RecordingSession, reason: EndReason, last?: LastWords): Promise<void> {
     const first = this.#sessions.delete(session);
     if (first) {
@@ -188,4 +164,51 @@ export class SessionRecorder implements Recorder, CallControl {
 
 function shuttingDown(): SrsError {
   return new SrsError('SRS_SIP_BUSY', 'the server is shutting down');
+}
+
+/** The session as the SIP floor holds it: its end is counted, whoever asks for it. */
+class TrackedSession implements RecordingSessionPort {
+  readonly #session: RecordingSession;
+  readonly end: RecordingSessionPort['end'];
+
+  constructor(session: RecordingSession, end: RecordingSessionPort['end']) {
+    this.#session = session;
+    this.end = end;
+  }
+
+  get id(): string {
+    return this.#session.id;
+  }
+
+  get currentAnswer(): MediaAnswer {
+    return this.#session.currentAnswer;
+  }
+
+  apply(offer: RsOffer): Promise<{ answer?: MediaAnswer }> {
+    return this.#session.apply(offer);
+  }
+
+  get onEndRequested(): RecordingSessionPort['onEndRequested'] {
+    return this.#session.onEndRequested;
+  }
+
+  set onEndRequested(callback: RecordingSessionPort['onEndRequested']) {
+    this.#session.onEndRequested = callback;
+  }
+
+  get onSnapshotWanted(): RecordingSessionPort['onSnapshotWanted'] {
+    return this.#session.onSnapshotWanted;
+  }
+
+  set onSnapshotWanted(callback: RecordingSessionPort['onSnapshotWanted']) {
+    this.#session.onSnapshotWanted = callback;
+  }
+
+  get onPauseSignal(): RecordingSessionPort['onPauseSignal'] {
+    return this.#session.onPauseSignal;
+  }
+
+  set onPauseSignal(callback: RecordingSessionPort['onPauseSignal']) {
+    this.#session.onPauseSignal = callback;
+  }
 }

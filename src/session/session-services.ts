@@ -3,6 +3,7 @@ import type { Logger } from '../core/logger.js';
 import type { Metrics } from '../core/metrics.js';
 import type { CallEvent, CallEventDraft } from '../core/model.js';
 import type { MediaPlane } from '../rtp/media-plane.js';
+import type { Disk } from '../store/disk.js';
 import type { SttJob, SttOutcome } from '../stt/dispatcher.js';
 
 /** What holds for pauses of ours. */
@@ -33,6 +34,8 @@ export interface SessionServices {
   readonly keepsSignalling?: boolean;
   /** Whether an SRC is asked for a complete snapshot when a partial one cannot be understood. */
   readonly snapshotRequest?: boolean;
+  /** Where records are written; the thread pool of Node when not given. */
+  readonly disk?: Disk;
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly logger: Logger;

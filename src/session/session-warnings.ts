@@ -1,5 +1,5 @@
 import type { Metrics } from '../core/metrics.js';
-import { QUIET_WARNINGS, type Warning, type WarningCode } from '../core/model.js';
+import { QUIET_WARNINGS, type Warning } from '../core/model.js';
 
 /** Events of warnings in one session; after them only the metric counts codes that are new. */
 const MAX_TOLD = 100;
@@ -11,8 +11,9 @@ const MAX_TOLD = 100;
 export class SessionWarnings {
   readonly #metrics: Metrics;
   readonly #publish: (warning: Warning) => void;
-  readonly #told = new Set<string>();
-  readonly #counted = new Set<WarningCode>();
+  /** Texts that were told and codes that were counted. Most sessions have none. */
+  #known: Set<string> | undefined;
+  #told = 0;
   #early: Warning[] | undefined = [];
 
   constructor(metrics: Metrics, publish: (warning: Warning) => void) {
@@ -26,14 +27,19 @@ export class SessionWarnings {
       return;
     }
     for (const warning of warnings) {
-      if (!this.#counted.has(warning.code)) this.#metrics.quirks.inc({ quirk: warning.code });
-      this.#counted.add(warning.code);
-      if (QUIET_WARNINGS.has(warning.code)) continue;
-      const key = `${warning.code} ${warning.detail ?? ''}`;
-      if (this.#told.has(key) || this.#told.size >= MAX_TOLD) continue;
-      this.#told.add(key);
+      if (this.#isNew(warning.code)) this.#metrics.quirks.inc({ quirk: warning.code });
+      if (QUIET_WARNINGS.has(warning.code) || this.#told >= MAX_TOLD) continue;
+      if (!this.#isNew(`${warning.code} ${warning.detail ?? ''}`)) continue;
+      this.#told += 1;
       this.#publish(warning);
     }
+  }
+
+  #isNew(key: string): boolean {
+    this.#known ??= new Set();
+    if (this.#known.has(key)) return false;
+    this.#known.add(key);
+    return true;
   }
 
   /** The call was announced: what waited is told, and the rest as it comes. */

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Clock } from '../core/clock.js';
 
 /** Changes that are told at once, as many as a call with transfers and holds has in a minute … */
@@ -45,4 +46,9 @@ export class UpdatePace {
     this.#timer = undefined;
     this.#tell();
   }
+}
+
+/** Tells whether something changed; a digest, because the text itself is as long as all names of a call and is kept as long. */
+export function digestOf(value: unknown): string {
+  return createHash('sha1').update(JSON.stringify(value)).digest('base64');
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { AnsweredStream, MediaAnswer, MediaFormat } from '../core/model.js';
 
 /**
@@ -7,6 +8,7 @@ import type { AnsweredStream, MediaAnswer, MediaFormat } from '../core/model.js'
 export class AnswerWriter {
   readonly #sessionId: string;
   #version = 0;
+  /** Digest of the description that was written last. */
   #last: string | undefined;
 
   /** @param sessionId numeric session id of the `o=` line, unique per dialog (RFC 8866 §5.2) */
@@ -22,11 +24,12 @@ export class AnswerWriter {
       ...answer.timing.split(/[\r\n]+/).map((value) => `t=${clean(value)}`),
       ...answer.streams.flatMap(mediaLines),
     ].join('\r\n');
-    if (`${address}\n${description}` !== this.#last) {
+    const digest = createHash('sha1').update(address).update(description).digest('base64');
+    if (digest !== this.#last) {
       this.#version += 1;
-      this.#last = `${address}\n${description}`;
+      this.#last = digest;
     }
-    return `v=0\r\no=- ${this.#sessionId} ${this.#version} ${address}\r\n${description}\r\n`;
+    return ['v=0', `o=- ${this.#sessionId} ${this.#version} ${address}`, description, ''].join('\r\n');
   }
 }
 

@@ -46,12 +46,13 @@ export function spanOf(...elements: readonly (XmlElement | undefined)[]): ToldSp
     if (!fromText && !untilText) continue;
     const from = readMetadataTime(fromText);
     const until = readMetadataTime(untilText);
-    return {
-      ...(fromText ? { fromText } : {}),
-      ...(from === undefined ? {} : { from }),
-      ...(untilText ? { untilText } : {}),
-      ...(until === undefined ? {} : { until }),
-    };
+    // An object that begins with a spread gets a shape of its own in V8, and these live as long as the call.
+    const span: { -readonly [K in keyof ToldSpan]: ToldSpan[K] } = {};
+    if (fromText) span.fromText = fromText;
+    if (from !== undefined) span.from = from;
+    if (untilText) span.untilText = untilText;
+    if (until !== undefined) span.until = until;
+    return span;
   }
   return undefined;
 }

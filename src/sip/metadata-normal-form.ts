@@ -200,7 +200,7 @@ function readParticipant(element: XmlElement): Participant {
     ...(aor === undefined ? {} : { aor }),
     ...(name === undefined ? {} : { name }),
     ...(role === undefined ? {} : { role }),
-    ...(telling ? { nameIds: all } : {}),
+    ...(telling ? { nameIds: [...all] } : {}),
   };
 }
 
@@ -213,7 +213,8 @@ function readNameId(element: XmlElement): NameId {
       const lang = attribute(name, 'lang');
       return text === '' ? [] : [{ text, ...(lang === undefined || lang === '' ? {} : { lang }) }];
     });
-  return { ...(aor === undefined || aor === '' ? {} : { aor }), names };
+  // Copies have no room for more, and live as long as the call.
+  return aor === undefined || aor === '' ? { names: [...names] } : { names: [...names], aor };
 }
 
 /** RFC 7865 has no role. It is taken only from an extension that says it in so many words: `role`, or Oracle's `callingParty`. */

@@ -1,5 +1,8 @@
 import { open, rename, rm } from 'node:fs/promises';
 
+/** Readable by the owner and its group only. */
+export const FILE_MODE = 0o640;
+
 /**
  * Writes a file so that a reader, or a start after a crash, sees the old content or the new one, never a half.
  * `durable` also waits for the disk, which survives a power cut.
@@ -11,7 +14,7 @@ export async function writeFileAtomically(
 ): Promise<void> {
   const temporary = `${path}.tmp`;
   try {
-    const file = await open(temporary, 'w', 0o640);
+    const file = await open(temporary, 'w', FILE_MODE);
     try {
       await file.writeFile(content);
       if (options.durable) await file.sync();

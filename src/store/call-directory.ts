@@ -1,4 +1,4 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { SrsError } from '../core/errors.js';
 
@@ -7,19 +7,9 @@ export class CallDirectory {
   /** Absolute. */
   readonly path: string;
 
-  private constructor(path: string) {
-    this.path = path;
-  }
-
-  /** Makes the folder, readable by the owner and its group only. Throws `SRS_RECORDING_WRITE`. */
-  static async create(dataDirectory: string, sessionId: string, startedAt: number): Promise<CallDirectory> {
-    const path = callDirectoryPath(dataDirectory, sessionId, startedAt);
-    try {
-      await mkdir(path, { recursive: true, mode: 0o750 });
-    } catch (error) {
-      throw new SrsError('SRS_RECORDING_WRITE', 'the folder of a recording cannot be made', { cause: error });
-    }
-    return new CallDirectory(path);
+  /** Names the folder; whoever writes into it first makes it. Throws `SRS_RECORDING_WRITE` for an id that cannot be a name. */
+  constructor(dataDirectory: string, sessionId: string, startedAt: number) {
+    this.path = callDirectoryPath(dataDirectory, sessionId, startedAt);
   }
 
   /** A file of the session. The name is one of ours, never one from outside. */

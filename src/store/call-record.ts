@@ -2,8 +2,8 @@ import { join } from 'node:path';
 import { SrsError } from '../core/errors.js';
 import type { EndReason, LegDescription, TranscriptFailed, TranscriptFinal, Warning } from '../core/model.js';
 import type { PauseInterval } from '../core/pause-interval.js';
-import { writeFileAtomically } from './atomic-file.js';
 import type { CallRecordIdentity, RecordedSpell } from './call-history.js';
+import { type Disk, type DiskFile, pooledDisk } from './disk.js';
 
 /** What the media plane counted on one leg. */
 export interface RecordedLegStatistics {
@@ -66,6 +66,11 @@ export interface CallRecordOptions {
   readonly minIntervalMs?: number;
   /** Told of every write that failed; the next change tries again. */
   readonly onError?: (error: SrsError) => void;
+  /** What is known elsewhere and belongs into the record: asked at every write, so that nothing is kept twice while a call is idle. */
+  readonly described?: (record: CallRecord) => Partial<CallRecord>;
+  /** False: the first write is asked for by `flush`, when the first state is whole. */
+  readonly writesAtOnce?: boolean;
+  readonly disk?: Disk;
 }
 
 const MIN_INTERVAL_MS = 500;
@@ -88,6 +93,7 @@ export class CallRecordWriter {
   readonly path: string;
   readonly #directory: string;
   readonly #options: CallRecordOptions;
+  readonly #disk: Disk;
   #record: CallRecord;
   #changed = true;
   #writing: Promise<void> | undefined;
@@ -98,14 +104,17 @@ export class CallRecordWriter {
   #metadataNumber = 0;
   #opened = false;
   #last = false;
+  /** Files that go to disk with the first state of the record. */
+  readonly #first: DiskFile[] = [];
 
-  /** Writes the record for the first time at once; `flush` tells when it is on disk. */
+  /** Writes the record for the first time, at once if nothing else was said; `flush` tells when it is on disk. */
   constructor(directory: string, initial: CallRecord, options: CallRecordOptions = {}) {
     this.#directory = directory;
     this.path = join(directory, 'call.json');
     this.#record = initial;
     this.#options = options;
-    this.#start();
+    this.#disk = options.disk ?? pooledDisk;
+    if (options.writesAtOnce !== false) this.#start();
   }
 
   get record(): CallRecord {
@@ -136,23 +145,29 @@ export class CallRecordWriter {
     }
     this.#metadataNumber += 1;
     const name = `metadata-${this.#metadataNumber}.xml`;
-    try {
-      await writeFileAtomically(join(this.#directory, name), raw);
-    } catch (error) {
-      throw new SrsError('SRS_RECORDING_WRITE', 'metadata cannot be saved', { cause: error });
-    }
-    this.update((record) => ({ metadataFiles: [...record.metadataFiles, name] }));
+    await this.#save(name, raw, 'metadata cannot be saved');
+    this.update((record) => ({ metadataFiles: record.metadataFiles.concat(name) }));
   }
 
   /** Saves the first INVITE as `invite.sip` beside the record and names it there. Throws `SRS_RECORDING_WRITE`. */
   async saveInvite(message: Uint8Array): Promise<void> {
     const name = 'invite.sip';
-    try {
-      await writeFileAtomically(join(this.#directory, name), message);
-    } catch (error) {
-      throw new SrsError('SRS_RECORDING_WRITE', 'the INVITE cannot be saved', { cause: error });
-    }
+    await this.#save(name, message, 'the INVITE cannot be saved');
     this.update({ invite: name });
+  }
+
+  /** Before the first write, a file waits for it: the folder of a call fills in one go. */
+  async #save(name: string, content: string | Uint8Array, complaint: string): Promise<void> {
+    const file: DiskFile = { path: join(this.#directory, name), content };
+    if (!this.#opened && !this.#writing) {
+      this.#first.push(file);
+      return;
+    }
+    try {
+      await this.#disk.write([file]);
+    } catch (error) {
+      throw new SrsError('SRS_RECORDING_WRITE', complaint, { cause: error });
+    }
   }
 
   /** Resolves when what is known now is on disk. Throws `SRS_RECORDING_WRITE`. */
@@ -177,7 +192,7 @@ export class CallRecordWriter {
   }
 
   #schedule(): void {
-    if (this.#timer || this.#writing || this.#last) return;
+    if (this.#timer || this.#writing || this.#last || (!this.#opened && this.#options.writesAtOnce === false)) return;
     const delayMs = Math.max(this.#options.minIntervalMs ?? MIN_INTERVAL_MS, this.#notBefore - performance.now());
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
@@ -204,10 +219,12 @@ export class CallRecordWriter {
   async #write(): Promise<void> {
     const started = performance.now();
     this.#changed = false;
-    const content = `${JSON.stringify(this.#record, null, 1)}\n`;
+    const described = this.#options.described?.(this.#record);
+    const content = `${JSON.stringify(described ? { ...this.#record, ...described } : this.#record, null, 1)}\n`;
     try {
       const durable = this.#options.durable === true && (!this.#opened || this.#last);
-      await writeFileAtomically(this.path, content, { durable });
+      await this.#disk.write([...this.#first, { path: this.path, content, durable }]);
+      this.#first.length = 0;
       this.#opened = true;
     } catch (error) {
       this.#changed = true;

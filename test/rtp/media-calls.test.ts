@@ -319,10 +319,10 @@ describe.concurrent('a call on the media plane', () => {
       expect(mismatches(wav(1), pcm(speech), find(wav(1), pcm(speech)))).toBe(0);
     }));
 
-  it('refuses a call whose directory is not there, and a leg whose file cannot be made, and holds no port for them', async ({
+  it('refuses a call whose directory cannot be made, and a leg whose file cannot be made, and holds no port for them', async ({
     expect,
   }) => {
-    const missing = { sessionId: 's', directory: '/nowhere/at/all', utterances: false };
+    const missing = { sessionId: 's', directory: '/dev/null/no/folder', utterances: false };
     await expect(plane.openCall(missing, new Heard())).rejects.toMatchObject({ code: 'SRS_RECORDING_WRITE' });
     await withCall(async ({ call, path }) => {
       mkdirSync(join(path, 'leg-1.wav'));
