@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SrsError } from '../core/errors.js';
 import type { MediaFormat } from '../core/model.js';
+import { Turns } from '../core/turns.js';
 import { noDrops } from './media-counters.js';
 import type {
   LegHandle,
@@ -50,7 +51,7 @@ export class ThreadCall implements MediaCall {
   /** Of the gate. */
   readonly slot: number;
   readonly #patience: WorkerPatience;
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
   #finishing: Promise<MediaCallResult> | undefined;
 
   constructor(options: {
@@ -105,7 +106,7 @@ export class ThreadCall implements MediaCall {
   }
 
   openLeg(options: LegOptions): Promise<LegHandle> {
-    return this.#inTurn(async () => {
+    return this.#turns.take(async () => {
       this.#mustBeOpen();
       const ready = this.#ready.delete(options.leg) ? this.#legs.get(options.leg) : undefined;
       if (ready) return { leg: options.leg, port: ready.port };
@@ -131,7 +132,7 @@ export class ThreadCall implements MediaCall {
     leg: number,
     change: { readonly formats?: readonly MediaFormat[]; readonly active?: boolean },
   ): Promise<void> {
-    return this.#inTurn(async () => {
+    return this.#turns.take(async () => {
       this.#mustBeOpen();
       await this.#worker.request({ kind: 'update-leg', call: this.#number, leg, ...change });
     });
@@ -147,7 +148,7 @@ export class ThreadCall implements MediaCall {
   }
 
   #close(leg: number, discard: boolean): Promise<void> {
-    return this.#inTurn(async () => {
+    return this.#turns.take(async () => {
       this.#mustBeOpen();
       const held = this.#legs.get(leg);
       if (!held?.open) return;
@@ -179,7 +180,7 @@ export class ThreadCall implements MediaCall {
   finish(): Promise<MediaCallResult> {
     if (!this.#finishing) {
       const at = sharedClock();
-      this.#finishing = this.#inTurn(() => this.#finish(at));
+      this.#finishing = this.#turns.take(() => this.#finish(at));
     }
     return this.#finishing;
   }
@@ -229,12 +230,6 @@ export class ThreadCall implements MediaCall {
     leg.open = false;
     this.#ports.release(leg.port);
     this.#onPorts();
-  }
-
-  #inTurn<T>(operation: () => Promise<T>): Promise<T> {
-    const result = this.#last.then(operation, operation);
-    this.#last = result.catch(() => {});
-    return result;
   }
 }
 

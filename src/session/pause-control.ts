@@ -5,6 +5,7 @@ import type { Metrics } from '../core/metrics.js';
 import type { Warning } from '../core/model.js';
 import type { PauseInterval } from '../core/pause-interval.js';
 import { Scope } from '../core/scope.js';
+import { Turns } from '../core/turns.js';
 import type { MediaCall, PauseInstant } from '../rtp/media-plane.js';
 import { PauseBook } from './pause-book.js';
 import type { PauseLimits } from './session-services.js';
@@ -43,7 +44,7 @@ export class PauseControl {
   #scope: Scope | undefined;
   /** False after a pause that the worker did not confirm. */
   #confirmed = true;
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
   #timers: (() => void)[] = [];
   #counted = false;
   #closed = false;
@@ -66,12 +67,12 @@ export class PauseControl {
 
   /** Resolves when nothing more is written. Throws `SRS_CALL_STATE`, `SRS_MEDIA_WORKER`. Idempotent. */
   pause(command: PauseCommand): Promise<PauseInstant> {
-    return this.#inTurn(() => this.#apply(true, command));
+    return this.#turns.take(() => this.#apply(true, command));
   }
 
   /** Resolves when it is written again. Throws `SRS_CALL_STATE`, `SRS_MEDIA_WORKER`; then the pause goes on. Idempotent. */
   resume(command: PauseCommand): Promise<PauseInstant> {
-    return this.#inTurn(() => this.#apply(false, command));
+    return this.#turns.take(() => this.#apply(false, command));
   }
 
   /** The recording is over: so is a pause that was not ended. */
@@ -167,11 +168,5 @@ export class PauseControl {
     this.#counted = paused;
     if (paused) this.#options.metrics.pausedCalls.inc();
     else this.#options.metrics.pausedCalls.dec();
-  }
-
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#turn.then(work);
-    this.#turn = result.catch(() => {});
-    return result;
   }
 }

@@ -9,6 +9,7 @@ import type {
   OfferedStream,
   RsOffer,
 } from '../core/model.js';
+import { Turns } from '../core/turns.js';
 import type { MediaCall, MediaCallEvents, MediaCallResult, PauseInstant } from '../rtp/media-plane.js';
 import type { LiveCall } from './call-control.js';
 import { CallIdentity } from './call-identity.js';
@@ -53,7 +54,7 @@ export class RecordingSession implements RecordingSessionPort {
   #streams: readonly OfferedStream[] = [];
   #answer: MediaAnswer | undefined;
   #state: SessionState = 'negotiating';
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
   #ending: Promise<void> | undefined;
   #onEndRequested: ((reason: EndReason) => void) | undefined;
   #requestedEnd: EndReason | undefined;
@@ -148,7 +149,7 @@ export class RecordingSession implements RecordingSessionPort {
   }
 
   apply(offer: RsOffer): Promise<{ answer?: MediaAnswer }> {
-    return this.#inTurn(async () => {
+    return this.#turns.take(async () => {
       if (this.#media && (this.#state === 'recording' || this.#state === 'paused')) {
         await this.#applyNow(offer, this.#media);
         this.#tellStatus();
@@ -184,7 +185,7 @@ export class RecordingSession implements RecordingSessionPort {
   }
 
   end(reason: EndReason, last?: LastWords): Promise<void> {
-    this.#ending ??= this.#inTurn(() => this.#end(reason, last));
+    this.#ending ??= this.#turns.take(() => this.#end(reason, last));
     return this.#ending;
   }
 
@@ -390,12 +391,5 @@ export class RecordingSession implements RecordingSessionPort {
 
   #publish(draft: CallEventDraft): void {
     this.#record.note(this.#services.publish(draft));
-  }
-
-  /** Offers and the end are taken strictly one after another; a failed one does not stop the next. */
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#turn.then(work);
-    this.#turn = result.catch(() => {});
-    return result;
   }
 }
