@@ -89,11 +89,15 @@ export class MetadataState {
 
   /**
    * A complete snapshot without streams and associations tells who is there and not who sends what; some SRCs send it when only a
-   * participant changed. Then whoever spoke and is still there goes on speaking.
+   * participant changed. Then whoever spoke and is still there goes on speaking. So does a speaker who was told and not inferred when
+   * nobody sends any more: on hold Cisco leaves every association empty, and a guess must not take the place of what is known.
    */
-  leavesAlone({ participantId }: Speaker): boolean {
-    if (participantId === undefined || this.#streams.length + this.#associations.length > 0) return false;
-    return this.#participants.length === 0 || this.#participants.some(({ id }) => id === participantId);
+  leavesAlone({ participantId, inferred }: Speaker): boolean {
+    if (participantId === undefined) return false;
+    const there = this.#participants.some(({ id }) => id === participantId);
+    if (this.#associations.length > 0)
+      return there && inferred !== true && this.#associations.every(({ send }) => send.length === 0);
+    return this.#streams.length === 0 && (this.#participants.length === 0 || there);
   }
 
   apply(snapshot: RecordingMetadata): void {

@@ -36,7 +36,7 @@ export function mapSpeakers(streams: readonly OfferedStream[], state: MetadataSt
     else if (senders.length === 1)
       speakers.set(line.index, speakerOf(sender, state, match?.inferred === true, warnings));
   }
-  if (silent.length === lines.length) inferByParticipants(slots, state, speakers, warnings);
+  if (silent.length === lines.length) inferByParticipants(slots, state, matches, speakers, warnings);
   return { speakers, warnings: warnings.all };
 }
 
@@ -97,27 +97,41 @@ function sendersOf(stream: MetadataStream, state: MetadataState): string[] {
 }
 
 /**
- * The last resort, when no m-line has a sender: the order of the participants against that of the m-lines. Only when there is exactly
- * one for each, and only when no association at all could have told (OpenSIPS leaves them empty): a participant on hold must not
- * become the speaker of a stream that merely nobody sends on at the moment.
+ * The last resort, when no m-line has a sender: the order of the participants against that of the m-lines, or else of the streams
+ * that the m-lines were matched to. Only when there is exactly one for each, and only when no association at all could have told
+ * (OpenSIPS leaves them empty): a participant on hold must not become the speaker of a stream that merely nobody sends on at the
+ * moment. It is no warning while nothing can be heard: Cisco leaves associations empty before the call is answered and on hold.
  */
 function inferByParticipants(
   slots: readonly OfferedStream[],
   state: MetadataState,
+  matches: ReadonlyMap<number, Match>,
   speakers: Map<number, Speaker>,
   warnings: WarningList,
 ): void {
   if (state.associations.some((association) => association.send.some((id) => id !== ''))) return;
+  const people = peopleWhoMaySend(state);
+  // One person beside several streams: nothing says which of them is theirs.
+  if (people.length < 2 && state.streams.length > 1) return;
   const live = slots.filter((slot) => slot.port !== 0);
   // A participant whose m-line was removed may still be named.
-  const lines = state.participants.length === slots.length ? slots : live;
-  if (state.participants.length !== lines.length) return;
+  const lines = people.length === slots.length ? slots : live;
+  const byStream = people.length !== lines.length;
+  if (byStream && people.length !== state.streams.length) return;
   for (const [i, line] of lines.entries()) {
-    const participant = state.participants[i];
+    const match = matches.get(line.index);
+    const at = byStream && match ? state.streams.indexOf(match.stream) : i;
+    const participant = byStream && !match ? undefined : people[at];
     if (!participant || line.port === 0) continue;
     speakers.set(line.index, describe(participant, true));
-    warnings.add('mapping_inferred', line.index);
+    if (line.direction !== 'inactive') warnings.add('mapping_inferred', line.index);
   }
+}
+
+/** Avaya lists itself among the participants, and only the others have an association, if an empty one. */
+function peopleWhoMaySend({ participants, associations, streams }: MetadataState): readonly Participant[] {
+  const linked = participants.filter(({ id }) => associations.some(({ participantId }) => participantId === id));
+  return streams.length > 0 && linked.length === streams.length ? linked : participants;
 }
 
 function speakerOf(participantId: string, state: MetadataState, inferred: boolean, warnings: WarningList): Speaker {
@@ -129,13 +143,14 @@ function speakerOf(participantId: string, state: MetadataState, inferred: boolea
 
 function describe(participant: Participant, inferred: boolean): Speaker {
   const { id, aor, name, role } = participant;
-  return {
-    ...(id === '' ? {} : { participantId: id }),
-    ...(name === undefined ? {} : { name }),
-    ...(aor === undefined ? {} : { aor }),
-    ...(role === undefined ? {} : { role }),
-    ...(inferred ? { inferred } : {}),
-  };
+  // An object that begins with a spread gets a shape of its own in V8, and speakers live as long as the call.
+  const speaker: { -readonly [K in keyof Speaker]: Speaker[K] } = {};
+  if (id !== '') speaker.participantId = id;
+  if (name !== undefined) speaker.name = name;
+  if (aor !== undefined) speaker.aor = aor;
+  if (role !== undefined) speaker.role = role;
+  if (inferred) speaker.inferred = true;
+  return speaker;
 }
 
 /** One warning per code, naming the m-lines it holds for. */

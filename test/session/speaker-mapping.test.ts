@@ -157,6 +157,34 @@ describe('the speaker of an m-line', () => {
     ]);
   });
 
+  it('is inferred from the streams when the metadata tells of people and streams that are not offered yet (Avaya)', () => {
+    const change = {
+      participants: [{ id: 'sbc', aor: 'sip:ASBCE@asbce.com' }, ...base.participants],
+      streams: [
+        { id: '', label: '10' },
+        { id: '', label: '20' },
+      ],
+      associations: base.associations.map((one) => ({ ...one, send: [], receive: [] })),
+    };
+    const mapping = map([line(0, '20')], change);
+    expect(names(mapping)).toEqual([[0, 'Ben', true]]);
+    expect(codes(mapping)).toEqual(['mapping_inferred']);
+    const alone = { ...change, participants: change.participants.slice(0, 1), associations: [] };
+    expect(names(map([line(0, '10')], alone))).toEqual([[0, '-', false]]);
+  });
+
+  it('is inferred without a warning while nothing can be heard (Cisco before the answer and on hold)', () => {
+    const associations = base.associations.map((one) => ({ ...one, send: [], receive: [] }));
+    const mapping = map([line(0, '1', { direction: 'inactive' }), line(1, '2', { direction: 'inactive' })], {
+      associations,
+    });
+    expect(names(mapping)).toEqual([
+      [0, 'Ana', true],
+      [1, 'Ben', true],
+    ]);
+    expect(mapping.warnings).toEqual([]);
+  });
+
   it('is looked for on live audio only', () => {
     const lines = [line(0, '9', { media: 'video' }), line(1, '1', { port: 0 }), line(2, '2')];
     expect(names(map(lines))).toEqual([[2, 'Ben', false]]);

@@ -46,7 +46,7 @@ const EXPECTED: Readonly<Record<string, Expected>> = {
     speakers: ['?sip:2001@192.0.2.50', '?sip:2002@192.0.2.50'],
     ports: [16_384, 16_386],
     directions: both('inactive'),
-    warnings: ['mapping_inferred'],
+    warnings: [],
     conforming: true,
   },
   'cisco-cube-sendonly': {
@@ -70,7 +70,13 @@ const EXPECTED: Readonly<Record<string, Expected>> = {
     conforming: true,
   },
   'metaswitch-hold': { speakers: ['-'], ports: [40_000], directions: ['inactive'], warnings: [], conforming: true },
-  'avaya-one-m-line': { speakers: ['-'], ports: [35_000], directions: ['sendonly'], warnings: [], conforming: true },
+  'avaya-one-m-line': {
+    speakers: ['?Fay'],
+    ports: [35_000],
+    directions: ['sendonly'],
+    warnings: ['mapping_inferred'],
+    conforming: true,
+  },
   'ribbon-prefix': { ...normal, speakers: ['Hana', '5550112@192.0.2.90'] },
   'opensips-no-streams': {
     ...normal,
