@@ -26,6 +26,9 @@ const HEADERS = [
 /** What CUCM tells of a forked call in the URI of From, in place of metadata. */
 const FROM_PARAMETER = /;\s*(x-[a-z]{2,32})(?:\s*=\s*([^;>\s,]{0,256}))?/gi;
 
+/** The parameter of the request URI in which Genesys SIP Server names the conversation. */
+const RECORD_PARAMETER = /;\s*record\s*=\s*([^;?>\s,]{1,256})/i;
+
 /** Elements of vendors' extensions, by local name. `callid` and the like count only there: nobody else's element has the name. */
 const ELEMENTS: ReadonlySet<string> = new Set([
   ...(['ucid', 'avayaucid', 'callerorig', 'callingparty', 'realm', 'in-realm'] as const),
@@ -51,6 +54,7 @@ export function readCallAttributes(
   for (const [, name = '', value = ''] of (request.header('from') ?? '').slice(0, 2048).matchAll(FROM_PARAMETER)) {
     found.add(name.toLowerCase(), [value === '' ? 'true' : value]);
   }
+  found.add('record', [RECORD_PARAMETER.exec(request.uri.slice(0, 2048))?.[1] ?? '']);
   found.add('ucid', request.headers('user-to-user').map(ucidOf));
   if (metadata) addMetadata(found, metadata);
   return found.result;
@@ -112,7 +116,7 @@ class AttributeList {
       const known = this.#found.get(name) ?? [];
       if (text === '' || known.includes(text) || known.length >= MAX_VALUES) continue;
       if (known.length === 0 && this.#found.size >= MAX_NAMES) return;
-      this.#found.set(name, [...known, ownedText(text)]);
+      this.#found.set(name, known.concat(ownedText(text)));
     }
   }
 

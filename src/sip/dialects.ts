@@ -80,7 +80,7 @@ export const DIALECTS: readonly Dialect[] = [
     recognisedBy: 'header `X-GenesysConversationId` or `X-Genesys-GVP-Session-ID`',
     recognise: (e) => e.header('x-genesysconversationid') !== '' || e.header('x-genesys-gvp-session-id') !== '',
     quirks: [],
-    attributes: ['x-genesysconversationid', 'x-genesys-gvp-session-id', 'x-genesys-calluuid'],
+    attributes: ['x-genesysconversationid', 'x-genesys-gvp-session-id', 'x-genesys-calluuid', 'record'],
   },
   {
     name: 'twilio',

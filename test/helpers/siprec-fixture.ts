@@ -42,11 +42,13 @@ export function fixture(name: string, message?: string): SipRequestView {
     const field = line.slice(0, colon).trim().toLowerCase();
     headers[field] = [...(headers[field] ?? []), line.slice(colon + 1).trim()];
   }
-  return requestView({ method: start.split(' ')[0] ?? '', headers, body: bytes.subarray(blank + 4), raw: bytes });
+  const [method = '', uri = ''] = start.split(' ');
+  return requestView({ method, uri, headers, body: bytes.subarray(blank + 4), raw: bytes });
 }
 
 export function requestView(parts: {
   method?: string;
+  uri?: string;
   headers?: Readonly<Record<string, readonly string[]>>;
   body?: Uint8Array | string;
   raw?: Uint8Array;
@@ -55,7 +57,7 @@ export function requestView(parts: {
   const body = parts.body ?? '';
   return {
     method: parts.method ?? 'INVITE',
-    uri: 'sip:recorder@198.51.100.20',
+    uri: parts.uri ?? 'sip:recorder@198.51.100.20',
     callId: headers['call-id']?.[0] ?? 'call-1',
     header: (name) => headers[name]?.[0],
     headers: (name) => headers[name] ?? [],
