@@ -189,7 +189,7 @@ export class DrachtioDialog implements SipDialogControl {
         await this.#ack;
         if (this.#state !== 'confirmed') throw new SrsError('SRS_SIP_DIALOG_STATE', 'the dialog is over');
         const response = await this.#exchange(request);
-        if (response.status !== 491 || attempt >= GLARE_ATTEMPTS) return this.#answered(response);
+        if (response.status !== 491 || attempt >= GLARE_ATTEMPTS) return this.#answered(request, response);
         // We did not make the Call-ID, so the wait is 0 to 2 s (RFC 3261 §14.1).
         await new Promise<void>((resolve) => {
           this.#scope.timeout(resolve, 10 * randomInt(0, 201));
@@ -222,8 +222,9 @@ export class DrachtioDialog implements SipDialogControl {
   }
 
   /** RFC 3261 §12.2.1.2: 481 says that the peer has no such dialog any more. */
-  #answered(response: SipDialogResponse): SipDialogResponse {
-    if (response.status === 481 && this.#state === 'confirmed') void this.#end(undefined, 'session_expired');
+  #answered(request: SipDialogRequest, response: SipDialogResponse): SipDialogResponse {
+    const over = response.status === 481 && request.optional !== true;
+    if (over && this.#state === 'confirmed') void this.#end(undefined, 'session_expired');
     return response;
   }
 
