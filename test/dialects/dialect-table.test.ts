@@ -71,6 +71,53 @@ describe('the copy of the first INVITE', () => {
     expect(written.toString()).toBe(before);
   });
 
+  const parted = (headers: string, content: string): Buffer =>
+    Buffer.from(
+      `INVITE sip:a SIP/2.0\r\nContent-Type: multipart/mixed;boundary=b\r\n\r\n--b\r\nContent-Type: application/sdp\r\n${headers}\r\n\r\n${content}\r\n--b\r\nContent-Type: text/plain\r\n\r\nplain words\r\n--b--\r\n`,
+    );
+  const encoded = Buffer.from('v=0\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:KEYKEYKEY').toString('base64');
+  const short = encoded.replace(/.{12}/g, '$&\r\n');
+
+  it.each([
+    ['base64 of short lines', 'Content-Transfer-Encoding: base64', short],
+    ['base64 whose header is folded', 'Content-Transfer-Encoding:\r\n base64', short],
+    ['base64 with a short last line', 'content-transfer-encoding : BASE64', encoded],
+    ['quoted-printable', 'Content-Transfer-Encoding: quoted-printable', 'a=3Dcrypto:1 inline:KEYKEYKEY'],
+    ['an encoding that is named twice', 'Content-Transfer-Encoding: 8bit\r\nContent-Transfer-Encoding: base64', short],
+    ['another content encoding', 'Content-Encoding: gzip', 'KEYKEYKEY'],
+    ['a line that is no header before the encoding', 'no header\r\nContent-Transfer-Encoding: base64', short],
+  ])('shows nothing of a part in %s', (_name, headers, content) => {
+    const written = parted(headers, content);
+    const copy = Buffer.from(maskedInvite(written)).toString();
+    expect(copy).toHaveLength(written.length);
+    for (const line of content.split('\r\n')) expect(copy).not.toContain(line);
+  });
+
+  it('shows the parts beside an encoded one', () => {
+    const copy = Buffer.from(maskedInvite(parted('Content-Transfer-Encoding: base64', short))).toString();
+    expect(copy).toContain('\r\n--b\r\nContent-Type: text/plain\r\n\r\nplain words\r\n--b--\r\n');
+    expect(Buffer.from(maskedInvite(parted('Content-Transfer-Encoding: 8bit', 'a=label:1'))).toString()).toContain(
+      'label',
+    );
+  });
+
+  it('shows nothing of a body that is encoded whole, or whose parts cannot be found', () => {
+    const whole = `INVITE sip:a SIP/2.0\r\nContent-Type: application/sdp\r\nContent-Transfer-Encoding: base64\r\n\r\n${short}`;
+    expect(Buffer.from(maskedInvite(Buffer.from(whole))).toString()).not.toContain(short.slice(0, 12));
+    const lost = parted('Content-Transfer-Encoding: base64', short).toString().replace('boundary=b', 'boundary=c');
+    const broken = lost.replaceAll('--b', '- b');
+    for (const text of [lost, broken]) {
+      expect(Buffer.from(maskedInvite(Buffer.from(text))).toString()).not.toContain(short.slice(0, 12));
+    }
+  });
+
+  it('shows no password of ICE', () => {
+    const written = Buffer.from(
+      'INVITE sip:a SIP/2.0\r\n\r\nv=0\r\na=ice-pwd:hiddenhidden\r\n a=ICE-PWD:hiddentoo\r\n',
+    );
+    expect(Buffer.from(maskedInvite(written)).toString()).not.toContain('hidden');
+  });
+
   it('is made only when it is wanted, and has 64 KiB at most', () => {
     expect(readFirstOffer(fixture('rfc7866-two-legs')).offer.invite).toBeUndefined();
     expect(readFirstOffer(fixture('rfc7866-two-legs'), { keepInvite: true }).offer.invite).toBeDefined();
