@@ -11,6 +11,8 @@ export function crossCheck(values: Values): string[] {
     ...checkVendors(values),
     ...checkPorts(values),
     ...checkSip(values),
+    ...checkDigestUsers(values),
+    ...checkDrachtio(values),
     ...checkHttp(values),
     ...checkAmqp(values),
   ];
@@ -46,14 +48,20 @@ function checkPorts(values: Values): string[] {
   if (min >= max) problems.push(`RTP_PORT_MIN=${min} must be below RTP_PORT_MAX=${max}`);
   else if (firstEven + 1 > max)
     problems.push(`RTP_PORT_MIN=${min} to RTP_PORT_MAX=${max} holds no even port with the next one`);
-  if (values.UDP_PORTS.length === 0 && values.TCP_PORTS.length === 0 && !values.ENABLE_TLS) {
+  // A drachtio-server has ports of its own, and with SIP_REQUIRE_TLS ours for UDP and TCP stay closed.
+  const embedded = values.DRACHTIO_HOST === undefined;
+  const plain = embedded && !values.SIP_REQUIRE_TLS;
+  if (embedded && values.UDP_PORTS.length === 0 && values.TCP_PORTS.length === 0 && !values.ENABLE_TLS) {
     problems.push('UDP_PORTS and TCP_PORTS are both none: no SRC could call');
   }
-  for (const port of values.UDP_PORTS) {
+  for (const port of plain ? values.UDP_PORTS : []) {
     if (port >= min && port <= max) problems.push(`UDP_PORTS: ${port} lies inside the RTP ports ${min} to ${max}`);
   }
-  if (values.HTTP_PORT !== 0 && values.TCP_PORTS.includes(values.HTTP_PORT)) {
+  if (plain && values.HTTP_PORT !== 0 && values.TCP_PORTS.includes(values.HTTP_PORT)) {
     problems.push(`HTTP_PORT=${values.HTTP_PORT} is also one of TCP_PORTS`);
+  }
+  if (values.ENABLE_TLS && values.HTTP_PORT === values.TLS_PORT) {
+    problems.push(`HTTP_PORT=${values.HTTP_PORT} is also TLS_PORT`);
   }
   return problems;
 }
@@ -66,6 +74,14 @@ function checkSip(values: Values): string[] {
     problems.push('ENABLE_TLS=true needs TLS_CERT_PATH and TLS_KEY_PATH');
   }
   if (values.SIP_REQUIRE_TLS && !values.ENABLE_TLS) problems.push('SIP_REQUIRE_TLS=true needs ENABLE_TLS=true');
+  const asked = [
+    ...(ca === undefined ? [] : ['TLS_CA_PATH']),
+    ...(clientAuth === undefined || clientAuth === 'none' ? [] : [`TLS_CLIENT_AUTH=${clientAuth}`]),
+    ...(values.TLS_PEER_NAMES === undefined ? [] : ['TLS_PEER_NAMES']),
+  ];
+  if (!values.ENABLE_TLS && asked.length > 0) {
+    problems.push(`${asked.join(' and ')} without ENABLE_TLS=true: no certificate would be asked for`);
+  }
   if (clientAuth !== undefined && clientAuth !== 'none' && ca === undefined) {
     problems.push(
       `TLS_CLIENT_AUTH=${clientAuth} needs TLS_CA_PATH, the authorities that certificates are checked against`,
@@ -79,13 +95,36 @@ function checkSip(values: Values): string[] {
   if (values.ENABLE_TLS && !values.SIP_REQUIRE_TLS && values.TCP_PORTS.includes(values.TLS_PORT)) {
     problems.push(`TLS_PORT=${values.TLS_PORT} is also one of TCP_PORTS`);
   }
+  return problems;
+}
+
+/** Names are not told, as in everything that is shown of this variable. */
+function checkDigestUsers(values: Values): string[] {
+  const problems: string[] = [];
+  const places = new Map<string, number>();
   for (const [at, pair] of (values.SIP_AUTH_USERS ?? []).entries()) {
-    if (!/^[^:]+:.+$/.test(pair)) problems.push(`SIP_AUTH_USERS: entry ${at + 1} is not name:password`);
+    const name = /^([^:]+):.+$/.exec(pair)?.[1];
+    if (name === undefined) {
+      problems.push(`SIP_AUTH_USERS: entry ${at + 1} is not name:password`);
+      continue;
+    }
+    const before = places.get(name);
+    if (before === undefined) places.set(name, at + 1);
+    else problems.push(`SIP_AUTH_USERS: entries ${before} and ${at + 1} have the same name; one password each`);
   }
+  return problems;
+}
+
+function checkDrachtio(values: Values): string[] {
+  const problems: string[] = [];
   if (values.DRACHTIO_HOST !== undefined && (values.ENABLE_TLS || values.SIP_AUTH_USERS !== undefined)) {
     problems.push(
       'DRACHTIO_HOST: ENABLE_TLS and SIP_AUTH_USERS belong to the embedded SIP; set them up in drachtio-server',
     );
+  }
+  // The control protocol has | between its fields and no way to write one inside a field.
+  if (/[|\r\n]/.test(values.DRACHTIO_SECRET ?? '')) {
+    problems.push('DRACHTIO_SECRET: a secret with | or a line break cannot be sent to a drachtio-server');
   }
   return problems;
 }
@@ -136,9 +175,17 @@ export function checkMissingFeatures(
   return { problems, notes };
 }
 
+/** What only the embedded SIP looks at. */
+const EMBEDDED_ONLY = ['UDP_PORTS', 'TCP_PORTS', 'SIP_PEER_CONNECTIONS'] as const;
+
 /** What is allowed but probably not meant. */
-export function remarks(values: Values): string[] {
+export function remarks(values: Values, isSet: (name: VariableName) => boolean): string[] {
   const notes: string[] = [];
+  for (const name of values.DRACHTIO_HOST === undefined ? [] : EMBEDDED_ONLY) {
+    const value = values[name];
+    const asked = typeof value === 'number' || value.length > 0;
+    if (asked && isSet(name)) notes.push(`${name} has no effect beside DRACHTIO_HOST`);
+  }
   const pairs = Math.floor((values.RTP_PORT_MAX - values.RTP_PORT_MIN + 1) / 2);
   if (pairs < values.MAX_CONCURRENT_CALLS * 2) {
     notes.push(`RTP ports are enough for ${Math.floor(pairs / 2)} calls of two legs, fewer than MAX_CONCURRENT_CALLS`);

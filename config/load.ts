@@ -70,7 +70,8 @@ export function loadConfig(options: LoadOptions): Config {
   holder.validate({ allowed: 'strict' });
   // Every property was read by the format of its variable, which is where `Values` takes its types from.
   const values = holder.getProperties() as Values;
-  const missing = checkMissingFeatures(values, (name) => (inForce.get(name)?.source ?? 'default') !== 'default');
+  const isSet = (name: VariableName): boolean => (inForce.get(name)?.source ?? 'default') !== 'default';
+  const missing = checkMissingFeatures(values, isSet);
   problems.push(...crossCheck(values), ...missing.problems);
   if (problems.length > 0) throw new ConfigError(problems);
   return {
@@ -80,7 +81,7 @@ export function loadConfig(options: LoadOptions): Config {
         ? { name: shown.name, value: options.file, source: 'flag' as const }
         : shown,
     ),
-    notes: [...missing.notes, ...remarks(values)],
+    notes: [...missing.notes, ...remarks(values, isSet)],
   };
 }
 

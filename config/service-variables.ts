@@ -18,9 +18,9 @@ export const SERVICE_VARIABLES = {
     '30s',
     'After SIGTERM, how long running calls may go on before they are ended.',
   ),
-  HTTP_PORT: given(integer(0, 65_535), '8080', 'Port of WebSocket, metrics and health.'),
+  HTTP_PORT: given(integer(0, 65_535), '8080', 'Port of the API, WebSocket, metrics and health.'),
   HTTP_HOST: given(ipAddress, '127.0.0.1', 'Address of the same. Beyond loopback it needs API_KEYS or HTTP_INSECURE.'),
-  API_KEYS: optional(list, 'Keys that open WebSocket and metrics, separated by commas.', { secret: 'value' }),
+  API_KEYS: optional(list, 'Keys that open the API, WebSocket and metrics, separated by commas.', { secret: 'value' }),
   HTTP_INSECURE: given(boolean, 'false', 'Lets HTTP listen beyond loopback without a key.'),
   WS_HEARTBEAT: given(duration('1s', '50s'), '20s', 'How often an idle WebSocket client is pinged.'),
   WS_QUEUE_LIMIT: given(

@@ -49,7 +49,11 @@ export const SIP_VARIABLES = {
     '0',
     'New INVITEs and OPTIONS a second from one address; above it the answer is 503 with Retry-After. 0 = no limit.',
   ),
-  SIP_PEER_CONNECTIONS: given(integer(1, 100_000), '256', 'TCP and TLS connections held from one address.'),
+  SIP_PEER_CONNECTIONS: given(
+    integer(1, 100_000),
+    '256',
+    'TCP and TLS connections held from one address; no effect beside DRACHTIO_HOST.',
+  ),
   SIP_KEEP_INVITE: given(
     boolean,
     'true',
