@@ -85,6 +85,8 @@ export class DialectStudio {
       const final = await call.send(fixtureMessage(name, message), ack);
       over = message.endsWith('-bye') || (i === 0 && final.status >= 300);
       steps.push(over ? { status: final.status } : { ...this.#outcome(call.callId, final) });
+      // A call that was refused has no dialog to send the rest in.
+      if (over) break;
     }
     if (!over) await call.bye();
     const opened = steps[0]?.status === 200;
