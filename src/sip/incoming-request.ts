@@ -99,7 +99,8 @@ export class IncomingRequest implements Answerable, SipRequestView {
   transactionKey(method: string): string {
     const { branch, host, port } = this.via;
     if (isBranch(branch)) return `${branch}|${host.toLowerCase()}|${port ?? 5060}|${method}`;
-    // RFC 2543 had no unique branch, and some peers write the cookie with nothing behind it. The To tag is left out, because the ACK carries the one of our response.
+    // RFC 2543 had no unique branch, and some peers write the cookie with nothing behind it. The To tag is left out, because the
+    // ACK carries the one of our response.
     const top = splitList(headerValue(this.message, 'via') ?? '')[0];
     return `2543|${this.uri}|${this.fromTag}|${this.callId}|${this.cseq.number}|${top}|${method}`;
   }

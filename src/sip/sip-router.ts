@@ -128,7 +128,7 @@ export class SipRouter {
     }
     const merged = method === 'INVITE' && this.#merging.has(request.mergeKey);
     const refused = checkRequest(request, { inDialog: dialog !== undefined, merged }) ?? this.#overtaken(request);
-    if (refused !== undefined && dialog === undefined && method !== 'INVITE') {
+    if (refused !== undefined && dialog === undefined && (method !== 'INVITE' || request.toTag !== undefined)) {
       // The same answer comes to every repetition without a table: strangers must not fill what calls need.
       this.#refuseStateless(request, refused);
       return;
@@ -215,14 +215,16 @@ export class SipRouter {
     this.#refusals.note(cause, { callId, method, status: reply.status, peer: source.address });
   }
 
-  /** A message that cannot be taken gets its refusal when enough of it can be read; an ACK and garbage get nothing. */
+  /** A message that cannot be taken gets its refusal when its Via can be read; an ACK, garbage and strangers get nothing. */
   #refuse(message: SipRequest | undefined, arrival: SipArrival, error: unknown): void {
+    if (!this.#options.gate.knows(arrival.source.address)) {
+      this.#refusals.note('forbidden', { peer: arrival.source.address });
+      return;
+    }
     const failure = SrsError.from(error);
     const cause = failure.code === 'SRS_SIP_TOO_LARGE' ? 'too_large' : 'malformed';
     this.#refusals.note(cause, { peer: arrival.source.address, reason: failure.message });
     if (message === undefined || message.method === 'ACK') return;
-    const names = new Set(message.headers.map(({ name }) => name));
-    if (!['via', 'from', 'to', 'call-id', 'cseq'].some((name) => names.has(name))) return;
     let answerable: Answerable;
     try {
       answerable = makeAnswerable(message, arrival);

@@ -186,6 +186,25 @@ describe('every refusal', () => {
     expect(await refused(cause)).toBe(1);
   });
 
+  it('of an INVITE with a made-up To tag leaves no transaction, so that nobody can make us repeat ourselves', async () => {
+    expect((await ask({ method: 'INVITE', toTag: 'nobody' })).status).toBe(481);
+    expect(fixture.server.counts.transactions).toBe(0);
+  });
+
+  it('of a stranger whose message cannot be read is silence', async () => {
+    await fixture.server.stop();
+    fixture = await startServer({ peers: ['192.0.2.0/24'], maxMessageBytes: 4_096 });
+    const stranger = await UdpPeer.open(fixture.udp);
+    stranger.send(write(stranger, { method: 'OPTIONS' }).replace('CSeq: 1', 'CSeq: one'));
+    stranger.send(write(stranger, { method: 'OPTIONS', body: 'x'.repeat(5_000) }));
+    stranger.send('hello there');
+    stranger.send(write(stranger, { method: 'OPTIONS' }));
+    expect((await stranger.final()).status).toBe(403);
+    expect(stranger.received).toEqual([]);
+    expect([await refused('forbidden'), await refused('malformed'), await refused('too_large')]).toEqual([4, 0, 0]);
+    await stranger.close();
+  });
+
   it('of a stranger is counted as forbidden', async () => {
     await fixture.server.stop();
     fixture = await startServer({ peers: ['192.0.2.0/24'] });
