@@ -229,7 +229,9 @@ export class Dialog implements SipDialogControl {
       if ((status === 481 || status === 408) && request.optional !== true) void this.#end('session_expired');
       else if (status < 300) {
         if (body?.type.toLowerCase().startsWith('application/sdp')) this.#description = ownedText(body.content);
-        this.#timer.restart(confirmedInterval(headerValue(response, 'session-expires'), interval));
+        const { minimumSessionSeconds } = this.#core.options;
+        const expires = headerValue(response, 'session-expires');
+        this.#timer.restart(confirmedInterval(expires, interval, minimumSessionSeconds));
       }
     }
     return { status, header: (name) => headerValue(response, name.toLowerCase()), body: response.body };

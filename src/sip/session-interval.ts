@@ -53,10 +53,16 @@ export function refreshHeaders(interval: SessionInterval | undefined): { name: s
   return [{ name: 'session-expires', value: `${interval.seconds};refresher=${refresher}` }];
 }
 
-/** What the 2xx to a request of ours leaves in force (RFC 4028 §7.2). @param value of its Session-Expires */
+/**
+ * What the 2xx to a request of ours leaves in force (RFC 4028 §7.2), no shorter than what we take from others: a peer that answers
+ * with a second must not end the recording by it.
+ *
+ * @param value of its Session-Expires
+ */
 export function confirmedInterval(
   value: string | undefined,
   asked: SessionInterval | undefined,
+  minimumSeconds: number,
 ): SessionInterval | undefined {
   const seconds = Number(/^\s*(\d{1,9})\s*(?:;|$)/.exec(value ?? '')?.[1] ?? 0);
   if (value === undefined || seconds === 0) {
@@ -64,7 +70,7 @@ export function confirmedInterval(
     return asked?.refresher === 'uas' ? { ...asked, expires: false } : undefined;
   }
   const named = parseParams(value).get('refresher')?.toLowerCase();
-  return { seconds, refresher: named === 'uas' ? 'uac' : 'uas' };
+  return { seconds: Math.max(seconds, minimumSeconds), refresher: named === 'uas' ? 'uac' : 'uas' };
 }
 
 /** Ms without refresh after which BYE is sent: a third of the interval before its end, 32 s at most (RFC 4028 §10). */

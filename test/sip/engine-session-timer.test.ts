@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { headerValue, headerValues } from '../../src/sip/message.js';
-import { sessionPatienceMs } from '../../src/sip/session-interval.js';
+import { confirmedInterval, sessionPatienceMs } from '../../src/sip/session-interval.js';
 import { eventually } from '../helpers/eventually.js';
 import { atRest, establish, type Fixture, startServer, UdpPeer, write, writeResponse } from './engine-kit.js';
 
@@ -125,6 +125,22 @@ describe('session timers', () => {
     src.send(write(src, { ...call, method: 'UPDATE', cseq: 2, extra: ['x: 89', 'k: timer'] }));
     expect(headerValue(await src.response(422, 'UPDATE'), 'min-se')).toBe('90');
     expect(strict.calls[0]?.requests).toEqual([]);
+    await src.close();
+    await strict.server.stop();
+  });
+
+  it('are never shorter than our minimum, whatever the answer to a refresh of ours says', async () => {
+    const strict = await startServer({ minimumSessionSeconds: 90 });
+    const src = await UdpPeer.open(strict.udp);
+    await establish(src, { extra: ['x: 1800', 'k: timer'] });
+    const update = strict.calls[0]?.control.request({ method: 'UPDATE' });
+    src.send(writeResponse(await src.request('UPDATE'), 200, ['Session-Expires: 1;refresher=uas']));
+    expect((await update)?.status).toBe(200);
+    // An interval of 1 s would be over after two thirds of it; QUICK transactions live longer.
+    const due = performance.now() + 900;
+    await eventually('the short interval is over', () => performance.now() >= due);
+    expect(strict.calls[0]?.ends).toEqual([]);
+    expect(confirmedInterval('1;refresher=uas', undefined, 90)).toEqual({ seconds: 90, refresher: 'uac' });
     await src.close();
     await strict.server.stop();
   });
