@@ -44,7 +44,7 @@ export function callsApi(calls: CallControl): readonly ApiRoute[] {
     {
       method: 'GET',
       path: '/api/calls',
-      handle: () => answer(async () => ({ status: 200, body: { calls: calls.list().map(callJson) } })),
+      handle: () => answer(async () => ({ status: 200, body: { calls: calls.list().map(briefJson) } })),
     },
     {
       method: 'GET',
@@ -75,7 +75,7 @@ async function answer(work: () => Promise<ApiReply>): Promise<ApiReply> {
 /** The command in a body, or what is wrong with it. No body is a command for the whole call. */
 function readCommand(body: unknown, by: string): PauseCommand | string {
   if (body === undefined) return { by };
-  if (typeof body !== 'object' || Array.isArray(body)) return 'the body must be a JSON object';
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) return 'the body must be a JSON object';
   const { legs, reason, ...unknown } = body as Readonly<Record<string, unknown>>;
   const [stray] = Object.keys(unknown);
   if (stray !== undefined) return 'the body may have "legs" and "reason" and nothing else';
@@ -102,7 +102,8 @@ function effectJson({ call, effective }: CommandEffect): object {
   };
 }
 
-function callJson(call: LiveCall): object {
+/** A call in the list: without its pauses, which may be a thousand. */
+function briefJson(call: LiveCall): object {
   return {
     session_id: call.sessionId,
     call_id: call.callId,
@@ -112,6 +113,12 @@ function callJson(call: LiveCall): object {
     ...(call.pausedLegs === undefined ? {} : { paused_legs: call.pausedLegs }),
     ...(call.dialect === undefined ? {} : { dialect: call.dialect }),
     legs: call.legs.map((leg) => legJson(call.callId, leg)),
+  };
+}
+
+function callJson(call: LiveCall): object {
+  return {
+    ...briefJson(call),
     pauses: call.pauses.map((pause) => ({
       ...(pause.legs === undefined ? {} : { legs: pause.legs }),
       from: new Date(pause.from).toISOString(),

@@ -6,6 +6,7 @@ import { SrsError } from '../core/errors.js';
 import type { Logger } from '../core/logger.js';
 import type { Metrics } from '../core/metrics.js';
 import { ApiKeys } from '../listeners/api-keys.js';
+import { hostAllowed, originAllowed } from '../listeners/origin-rule.js';
 import type { CallControl } from '../session/call-control.js';
 import { type ApiRoute, COMMAND_LIMIT_BYTES, callsApi } from './calls-api.js';
 import { type HealthReport, healthJson, reasonsAgainst } from './health-report.js';
@@ -102,6 +103,8 @@ export class HttpServer {
   #hooks(): void {
     this.#app.addHook('onRequest', async (request, reply) => {
       reply.header('cache-control', 'no-store').header('x-content-type-options', 'nosniff');
+      const refused = isCommand(request) ? this.#refusalOfPage(request) : undefined;
+      if (refused !== undefined) return sendError(reply, 403, refused);
       if (isPublic(request) || this.#keys.accepts(keyOf(request))) return;
       reply.header('www-authenticate', 'Bearer');
       return sendError(reply, 401, 'a valid key is required: Authorization: Bearer <key>');
@@ -113,6 +116,15 @@ export class HttpServer {
       // The words of an inner fault are for the log, not for the caller.
       return sendError(reply, status, status >= 500 ? 'the server failed on this request' : error.message);
     });
+  }
+
+  /** What no page but our own may do, a browser is not to do for another. */
+  #refusalOfPage({ headers }: FastifyRequest): string | undefined {
+    const rule = { keyed: this.#keys.required };
+    if (!originAllowed(headers, rule)) return 'a page of another origin may not do this';
+    return hostAllowed(headers, rule)
+      ? undefined
+      : 'without API_KEYS this server must be called by its IP address or localhost';
   }
 
   #routes(): void {
@@ -128,6 +140,8 @@ export class HttpServer {
       const text = await metrics.render();
       return reply.header('content-type', metrics.registry.contentType).send(text);
     });
+    // Fastify reads text by itself; a command is JSON.
+    this.#app.removeContentTypeParser('text/plain');
     for (const route of calls ? callsApi(calls) : []) this.#route(route);
   }
 
@@ -138,7 +152,7 @@ export class HttpServer {
       bodyLimit: COMMAND_LIMIT_BYTES,
       handler: async (request, reply) => {
         const by = this.#keys.required ? `key-${this.#keys.place(keyOf(request))}` : 'api';
-        const answer = await handle({ id: request.params.id ?? '', body: request.body ?? undefined, by });
+        const answer = await handle({ id: request.params.id ?? '', body: request.body, by });
         if ('body' in answer) return reply.code(answer.status).send(answer.body);
         if (answer.status === 503) reply.header('retry-after', '1');
         return sendError(reply, answer.status, answer.error);
@@ -165,6 +179,11 @@ export class HttpServer {
 function isPublic(request: FastifyRequest): boolean {
   const [path = ''] = request.url.split('?');
   return path === '/health' || path.startsWith('/health/');
+}
+
+/** By the route that was found, however its path was written. */
+function isCommand(request: FastifyRequest): boolean {
+  return request.routeOptions.url?.startsWith('/api/') ?? false;
 }
 
 function keyOf(request: FastifyRequest): string | undefined {

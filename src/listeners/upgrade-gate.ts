@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
-import { isIP } from 'node:net';
 import { ApiKeys } from './api-keys.js';
+import { originAllowed } from './origin-rule.js';
 
 export interface UpgradeGateOptions {
   readonly path: string;
@@ -42,7 +42,9 @@ export class UpgradeGate {
   check(request: IncomingMessage): Admission | Refusal {
     const target = targetOf(request);
     if (!target) return { status: 400, message: 'the URL cannot be read' };
-    if (!this.#originAllowed(request)) return { status: 403, message: 'this origin may not connect' };
+    const { allowedOrigins = [] } = this.#options;
+    const rule = { keyed: this.#keys.required, allowedOrigins };
+    if (!originAllowed(request.headers, rule)) return { status: 403, message: 'this origin may not connect' };
     if (!this.#keys.accepts(tokenOf(request))) return { status: 401, message: 'a valid token is required' };
     const { searchParams } = target;
     const names = [...searchParams.getAll('call_uuid'), ...searchParams.getAll('call_id')].filter(
@@ -52,21 +54,6 @@ export class UpgradeGate {
     if (since === null || since === '') return { names };
     if (!/^\d{1,15}$/.test(since)) return { status: 400, message: 'since must be a number' };
     return { names, since: Number(since) };
-  }
-
-  /**
-   * A browser lets any page open a WebSocket to any server, and says in `Origin` which page it was. Without a key, our own
-   * address must besides be an IP literal or localhost: a name that was made to point at this machine is not ours
-   * (DNS rebinding).
-   */
-  #originAllowed(request: IncomingMessage): boolean {
-    const { origin, host } = request.headers;
-    if (origin === undefined) return true;
-    if (this.#options.allowedOrigins?.includes(origin)) return true;
-    const page = URL.canParse(origin) ? new URL(origin) : undefined;
-    if (!page || page.host !== host?.toLowerCase()) return false;
-    const name = page.hostname.replace(/^\[|\]$/g, '');
-    return this.#keys.required || name === 'localhost' || isIP(name) !== 0;
   }
 }
 

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { request } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../src/core/logger.js';
 import { HttpServer } from '../../src/http/http-server.js';
@@ -79,7 +80,8 @@ describe('the API of calls', () => {
         pauses: [],
       },
     });
-    expect(await api.call('GET', '/api/calls')).toEqual({ status: 200, body: { calls: [shown.body] } });
+    const { pauses: _pauses, ...brief } = shown.body;
+    expect(await api.call('GET', '/api/calls')).toEqual({ status: 200, body: { calls: [brief] } });
   });
 
   it('pauses and resumes, whole or by leg, says when that came into force, and twice is the same as once', async () => {
@@ -147,6 +149,7 @@ describe('the API of calls', () => {
     await refused(409, 'conflict', api.call('POST', pause, { legs: [2] }));
     for (const body of [
       [],
+      null,
       'x',
       { legs: [] },
       { legs: [0] },
@@ -166,12 +169,46 @@ describe('the API of calls', () => {
       'unsupported_media_type',
       api.call('POST', pause, 'legs=1', 'application/x-www-form-urlencoded'),
     );
+    await refused(415, 'unsupported_media_type', api.call('POST', pause, 'legs=1', 'text/plain'));
     expect(await api.call('GET', `/api/calls/${session.id}`)).toMatchObject({
       body: { state: 'recording', pauses: [] },
     });
     const [worker] = room.plane.workers;
     await worker?.kill();
     await refused(503, 'service_unavailable', api.call('POST', pause));
+  });
+
+  it('does nothing for a page of another origin, nor by a name that was made to point here', async () => {
+    for (const keys of [[], ['the-key']]) {
+      const { room, base } = await house(keys);
+      const { session } = await room.recorder.open(offer([stream(0)]));
+      const { port, host } = new URL(base);
+      const pause = `/api/calls/${session.id}/pause`;
+      const ask = (method: string, path: string, headers: Record<string, string>): Promise<number> =>
+        new Promise((resolve, reject) => {
+          const authorization = `Bearer ${keys[0] ?? ''}`;
+          request({ port, host: '127.0.0.1', method, path, headers: { authorization, ...headers } }, (response) => {
+            response.resume();
+            resolve(response.statusCode ?? 0);
+          })
+            .on('error', reject)
+            .end();
+        });
+      const rebound = `evil.example:${port}`;
+      const named = keys.length === 0 ? 403 : 200;
+      expect(await ask('POST', pause, { host, origin: 'https://evil.example' })).toBe(403);
+      expect(await ask('POST', pause, { host, origin: 'null' })).toBe(403);
+      expect(await ask('POST', pause, { host: rebound, origin: 'https://evil.example' })).toBe(403);
+      expect(room.recorder.find(session.id).state).toBe('recording');
+      // A page that reads from its own host says no origin.
+      expect(await ask('GET', '/api/calls', { host: rebound })).toBe(named);
+      expect(await ask('GET', '/%61pi/calls', { host: rebound })).toBe(named);
+      expect(await ask('POST', pause, { host: rebound, origin: `http://${rebound}` })).toBe(named);
+      expect(await ask('GET', '/health', { host: rebound })).toBe(200);
+      expect(await ask('POST', pause, { host, origin: `http://${host}` })).toBe(200);
+      expect(await ask('GET', '/api/calls', { host: `localhost:${port}` })).toBe(200);
+      expect(await ask('GET', '/api/calls', { host: `[::1]:${port}` })).toBe(200);
+    }
   });
 
   it('is described: every route, key and status stands in its page', async () => {
@@ -193,7 +230,7 @@ describe('the API of calls', () => {
     ]) {
       expect(page).toContain(`\`${route}\``);
     }
-    for (const status of [200, 202, 400, 401, 404, 409, 413, 415, 503]) expect(page).toContain(String(status));
+    for (const status of [200, 202, 400, 401, 403, 404, 409, 413, 415, 503]) expect(page).toContain(String(status));
   });
 });
 
