@@ -1,4 +1,5 @@
 import { isIP, isIPv6, SocketAddress } from 'node:net';
+import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 
 /** Who a certificate says its holder is. Names of hosts are lower case. */
 export interface PeerIdentity {
@@ -42,6 +43,17 @@ export function hasName(identity: PeerIdentity, wanted: readonly string[]): bool
     const pattern = plainName(name);
     return domains.some((domain) => domain === pattern || matchesLabel(domain, pattern));
   });
+}
+
+/**
+ * What is wrong with the certificate of a server at this host, or undefined. Node's own error carries the whole certificate and names
+ * of it in its message; only its code is kept, because errors go into the log.
+ */
+export function hostProblem(host: string, certificate: PeerCertificate): Error | undefined {
+  const problem: (Error & { readonly code?: string }) | undefined = checkServerIdentity(host, certificate);
+  if (problem === undefined) return undefined;
+  const { code = 'ERR_TLS_CERT_ALTNAME_INVALID' } = problem;
+  return Object.assign(new Error('the certificate is not that of the host'), { code });
 }
 
 function matchesLabel(domain: string, pattern: string): boolean {

@@ -67,13 +67,13 @@ export async function readTlsCredentials(files: TlsFiles): Promise<TlsCredential
   return { options, client, validFrom: Date.parse(certificate.validFrom), validTo: Date.parse(certificate.validTo) };
 }
 
-/** Changes when one of the files does, also when a link leads to another file as certbot and Kubernetes do it. */
+/** Changes when one of the files does or its mode, also when a link leads to another file as certbot and Kubernetes do it. */
 export async function fingerprint(files: TlsFiles): Promise<string> {
   const paths = [files.certFile, files.keyFile, ...(files.caFile === undefined ? [] : [files.caFile])];
   const facts = await Promise.all(
     paths.map((path) =>
       stat(path).then(
-        ({ mtimeMs, size, ino }) => `${mtimeMs}/${size}/${ino}`,
+        ({ mtimeMs, ctimeMs, size, ino }) => `${mtimeMs}/${ctimeMs}/${size}/${ino}`,
         () => 'missing',
       ),
     ),

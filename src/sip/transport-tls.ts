@@ -1,9 +1,9 @@
 import { isIP, type Socket } from 'node:net';
-import { checkServerIdentity, connect, createServer, type PeerCertificate, type Server, TLSSocket } from 'node:tls';
+import { connect, createServer, type PeerCertificate, type Server, TLSSocket } from 'node:tls';
 import { SrsError } from '../core/errors.js';
 import type { Logger } from '../core/logger.js';
 import { Scope } from '../core/scope.js';
-import { hasName, readIdentity } from './peer-identity.js';
+import { hasName, hostProblem, readIdentity } from './peer-identity.js';
 import { fingerprint, readTlsCredentials, type TlsCredentials, type TlsFiles } from './tls-credentials.js';
 import type { SipTarget } from './transport.js';
 import { StreamTransport, type StreamTransportOptions } from './transport-stream.js';
@@ -26,6 +26,8 @@ export interface TlsTransportOptions extends Omit<StreamTransportOptions, 'port'
 
 const HANDSHAKE_MS = 10_000;
 const RELOAD_CHECK_MS = 60_000;
+/** Files that stay as bad as they are need not be complained of at each look. */
+const QUIET_MS = 3_600_000;
 /** From here on an operator is reminded of a renewal that did not happen. */
 const SOON_MS = 14 * 24 * 3_600_000;
 
@@ -37,7 +39,10 @@ export class TlsTransport extends StreamTransport {
   readonly #scope = new Scope('sip-tls');
   #credentials: TlsCredentials | undefined;
   #handshaker: Server | undefined;
+  /** The fingerprint of the files in force. */
   #seen = '';
+  /** The fingerprint of the files that were last complained of, and when by the monotonic clock. */
+  #complaint: { readonly of: string; readonly at: number } | undefined;
   #checking: Promise<void> | undefined;
 
   constructor(options: TlsTransportOptions) {
@@ -93,7 +98,7 @@ export class TlsTransport extends StreamTransport {
     const byAuthority = (_host: string, certificate: PeerCertificate): Error | undefined =>
       this.#isNamed(certificate.subjectaltname) ? undefined : new Error('the certificate has none of TLS_PEER_NAMES');
     const byHost = (_host: string, certificate: PeerCertificate): Error | undefined =>
-      checkServerIdentity(name ?? target.address, certificate);
+      hostProblem(name ?? target.address, certificate);
     const socket = connect({
       host: target.address,
       port: target.port,
@@ -149,14 +154,20 @@ export class TlsTransport extends StreamTransport {
     const { certFile } = this.#tls;
     const seen = await fingerprint(this.#tls);
     if (seen === this.#seen) return;
-    this.#seen = seen;
     try {
       const credentials = await readTlsCredentials(this.#tls);
       this.#handshaker?.setSecureContext(credentials.options);
       this.#credentials = credentials;
+      this.#seen = seen;
+      this.#complaint = undefined;
       this.#logger.info({ certFile, validTo: new Date(credentials.validTo) }, 'TLS certificate renewed');
       this.#remind(credentials);
     } catch (error) {
+      // They are tried again at the next look: what was wrong, as a lack of file descriptors, need not change the files.
+      const now = performance.now();
+      const { of, at } = this.#complaint ?? { of: '', at: 0 };
+      if (of === seen && now - at < QUIET_MS) return;
+      this.#complaint = { of: seen, at: now };
       const reason = SrsError.from(error).message;
       this.#logger.error({ certFile, reason }, 'TLS files have changed and are not good; the old ones stay in force');
     }

@@ -1,9 +1,11 @@
+import { X509Certificate } from 'node:crypto';
 import { copyFileSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { connect as connectTcp } from 'node:net';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Logger } from '../../src/core/logger.js';
 import { headerValue } from '../../src/sip/message.js';
+import { hostProblem } from '../../src/sip/peer-identity.js';
 import { type SipTlsOptions, TlsTransport } from '../../src/sip/transport-tls.js';
 import { type Credentials, TestAuthority } from '../helpers/certificates.js';
 import { eventually } from '../helpers/eventually.js';
@@ -160,6 +162,18 @@ describe('a dialog over TLS', () => {
   });
 });
 
+describe('the problem with a certificate of another host', () => {
+  it('is told by its code, without the certificate and its names', () => {
+    const certificate = new X509Certificate(readFileSync(sbc.certFile)).toLegacyObject();
+    const { logger, lines } = listeningLogger();
+    const problem = hostProblem('srs.example.com', certificate);
+    logger.warn({ err: problem }, 'it');
+    expect(JSON.parse(lines[0] ?? '').err.code).toBe('ERR_TLS_CERT_ALTNAME_INVALID');
+    expect(lines.join()).not.toMatch(/sbc\.example|BEGIN|"raw"|pubkey|serialNumber/);
+    expect(hostProblem('sbc.example.com', certificate)).toBeUndefined();
+  });
+});
+
 describe('a handshake', () => {
   it('that is not ended in time closes the connection', async () => {
     const { fixture, port } = await serve(srs, { handshakeMs: 100 });
@@ -243,6 +257,32 @@ describe('certificate files', () => {
     expect(await shownBy(transport.address.port)).toBe(before);
     expect(lines.join()).toContain('kept.key is not the key of the certificate');
     expect(lines.join()).not.toContain('BEGIN');
+    await transport.close();
+  });
+
+  it('that were bad are tried again when nothing but their time of change tells, and complained of once', async () => {
+    const live = { certFile: own.path('late.pem'), keyFile: own.path('late.key') };
+    const next = own.issue('late-next', { subjectAltName: 'IP:127.0.0.1' });
+    const good = readFileSync(next.keyFile);
+    copyFileSync(srs.certFile, live.certFile);
+    copyFileSync(srs.keyFile, live.keyFile);
+    const { logger, lines } = listeningLogger();
+    const transport = new TlsTransport({ host: '127.0.0.1', tls: tlsOptions(srs, live), logger, onMessage: () => {} });
+    await transport.start();
+    const before = await shownBy(transport.address.port);
+    const written = new Date();
+    const putKey = (bytes: Uint8Array): void => {
+      writeFileSync(live.keyFile, bytes);
+      utimesSync(live.keyFile, written, written);
+    };
+    copyFileSync(next.certFile, live.certFile);
+    putKey(Buffer.alloc(good.length, 'x'));
+    for (let i = 0; i < 3; i++) await transport.reload();
+    expect(await shownBy(transport.address.port)).toBe(before);
+    expect(lines.filter((line) => line.includes('are not good'))).toHaveLength(1);
+    putKey(good);
+    await transport.reload();
+    expect(await shownBy(transport.address.port)).not.toBe(before);
     await transport.close();
   });
 
