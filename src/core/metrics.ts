@@ -15,7 +15,16 @@ export const SIP_REFUSAL_CAUSES = [
 ] as const;
 export type SipRefusalCause = (typeof SIP_REFUSAL_CAUSES)[number];
 /** Why a SIP connection was not taken or was cut off. */
-export const CONNECTION_REFUSALS = ['full', 'peer_full', 'handshake', 'certificate', 'name', 'slow', 'unread'] as const;
+export const CONNECTION_REFUSALS = [
+  'forbidden',
+  'full',
+  'peer_full',
+  'handshake',
+  'certificate',
+  'name',
+  'slow',
+  'unread',
+] as const;
 export type ConnectionRefusal = (typeof CONNECTION_REFUSALS)[number];
 export const RTP_DROP_REASONS = [
   'malformed',

@@ -25,7 +25,7 @@ export interface EmbeddedSipServerOptions {
   readonly tcpPorts: readonly number[];
   /** Shown in Contact in place of the address that a request came in on. */
   readonly externalIp?: string;
-  /** Addresses or CIDR ranges that may speak to the server; others hear 403. None or empty: everybody. */
+  /** Addresses or CIDR ranges that may speak to the server; others hear 403, and get no connection. None or empty: everybody. */
   readonly peers?: readonly string[];
   /** New INVITEs and OPTIONS a second from one address (IPv6: from one /64), in bursts of twice as many; 0 or none: no limit. */
   readonly peerRate?: number;
@@ -93,17 +93,14 @@ export class EmbeddedSipServer implements SipServer {
       ...(options.glareWaitMs === undefined ? {} : { glareWaitMs: options.glareWaitMs }),
     });
     const limits = { ...DEFAULT_SIP_LIMITS, maxMessageBytes: options.maxMessageBytes ?? 65_535 };
-    this.#router = new SipRouter({
-      core: this.#core,
-      limits,
-      gate: new PeerGate({
-        peers: options.peers ?? [],
-        perSecond: options.peerRate ?? 0,
-        digest: options.digest && { ...options.digest, exempt: options.digest.exempt ?? [] },
-        clock: options.clock ?? systemClock,
-      }),
-      maxTransactions: options.maxTransactions ?? 200_000,
+    const gate = new PeerGate({
+      peers: options.peers ?? [],
+      perSecond: options.peerRate ?? 0,
+      digest: options.digest && { ...options.digest, exempt: options.digest.exempt ?? [] },
+      clock: options.clock ?? systemClock,
     });
+    const maxTransactions = options.maxTransactions ?? 200_000;
+    this.#router = new SipRouter({ core: this.#core, limits, gate, maxTransactions });
     const shared = {
       host: options.host,
       onMessage: this.#router.receive.bind(this.#router),
@@ -113,7 +110,7 @@ export class EmbeddedSipServer implements SipServer {
     const { dialogs } = this.#core;
     const inUse: StreamTransportOptions['inUse'] = (transport, connection) =>
       [...dialogs.values()].some((dialog) => dialog.goesBy(transport, connection));
-    this.#streams = streamTransports(options, { ...shared, limits, inUse });
+    this.#streams = streamTransports(options, { ...shared, limits, inUse, knows: gate.knows.bind(gate) });
     this.#core.transports.push(...udp, ...this.#streams);
   }
 
@@ -159,7 +156,7 @@ export class EmbeddedSipServer implements SipServer {
 
 function streamTransports(
   options: EmbeddedSipServerOptions,
-  given: Pick<StreamTransportOptions, 'host' | 'limits' | 'inUse' | 'onMessage' | 'onError'>,
+  given: Pick<StreamTransportOptions, 'host' | 'limits' | 'inUse' | 'knows' | 'onMessage' | 'onError'>,
 ): StreamTransport[] {
   const { tls, logger, metrics, idleConnectionMs, slowMessageMs } = options;
   const log = new ConnectionLog(metrics, logger);

@@ -19,6 +19,8 @@ export interface StreamTransportOptions {
   /** 0 lets the system choose. */
   readonly port: number;
   readonly limits?: SipLimits;
+  /** Whether a connection from this address may be made; any may when not given. */
+  readonly knows?: (address: string) => boolean;
   /** Shared by all transports of a server. */
   readonly admission?: ConnectionLimits;
   /** A connection without traffic is closed after this; 15 minutes when not given. */
@@ -198,7 +200,10 @@ export abstract class StreamTransport implements SipTransport {
       socket.destroy();
       return;
     }
-    const release = this.#admission.admit(plainAddress(remoteAddress));
+    const address = plainAddress(remoteAddress);
+    // Strangers must not take the places of those who may call, nor a handshake's time.
+    const known = this.#options.knows?.(address) ?? true;
+    const release = known ? this.#admission.admit(address) : 'forbidden';
     if (typeof release === 'string') {
       socket.destroy();
       this.refused(release, remoteAddress);

@@ -29,6 +29,19 @@ const refused = async (reason: string): Promise<number> =>
     new RegExp(`connections_refused_total\\{reason="${reason}"\\} (\\d+)`).exec(await fixture.metrics.render())?.[1],
   );
 
+describe('connections of strangers', () => {
+  it('are closed before they take a place, and counted', async () => {
+    fixture = await startServer({ peers: ['127.0.0.1'], maxConnections: 1 });
+    const strangers = await Promise.all(Array.from({ length: 5 }, () => from('127.0.0.7')));
+    await eventually('all are closed', () => strangers.every(({ closed }) => closed));
+    expect(fixture.server.counts.connections).toBe(0);
+    expect([await refused('forbidden'), await refused('full')]).toEqual([5, 0]);
+    const friend = await TcpPeer.open(fixture.tcp);
+    await establish(friend);
+    await friend.close();
+  });
+});
+
 describe('connections from one address', () => {
   it('are held up to a limit, while other addresses come in', async () => {
     fixture = await startServer({ peerConnections: 3 });
