@@ -39,6 +39,24 @@ export class PauseBook {
     return paused ? !this.#whole || this.#legs.size > 0 : this.any;
   }
 
+  /** When the pause began that all these legs are in; without legs that of the whole call. */
+  since(legs: readonly number[] | undefined): PauseInstant | undefined {
+    let first: PauseInterval | undefined;
+    for (const interval of this.#open ? this.#intervals.toReversed() : []) {
+      const covers = !interval.legs || legs?.every((leg) => interval.legs?.includes(leg)) === true;
+      if (!covers || (first && interval.to !== first.from)) break;
+      first = interval;
+    }
+    return first && { at: first.from, atMs: first.fromMs ?? 0 };
+  }
+
+  /** When the latest pause ended that one of these legs was in; without legs that of any. */
+  until(legs: readonly number[] | undefined): PauseInstant | undefined {
+    const concerns = (one: PauseInterval): boolean => !legs || !one.legs || one.legs.some((leg) => legs.includes(leg));
+    const { to, toMs } = this.#intervals.findLast(concerns) ?? {};
+    return to === undefined || toMs === undefined ? undefined : { at: to, atMs: toMs };
+  }
+
   /**
    * Whether a resume of these legs leaves none paused.
    *

@@ -92,7 +92,7 @@ export class PauseControl {
     const live = list();
     const unknown = legs?.find((leg) => !live.includes(leg));
     if (unknown !== undefined) throw new SrsError('SRS_CALL_STATE', `the call has no leg ${unknown} now`);
-    if (!this.#book.differs(paused, legs) && (this.#confirmed || !paused)) return this.#known(media);
+    if (!this.#book.differs(paused, legs) && (this.#confirmed || !paused)) return this.#known(media, paused, legs);
     const before = this.#book.any;
     const fresh = this.#book.differs(paused, legs);
     if (paused) this.#book.set(true, legs);
@@ -121,14 +121,9 @@ export class PauseControl {
     return instant;
   }
 
-  /** The instant of what is so already. */
-  async #known(media: MediaCall): Promise<PauseInstant> {
-    const { current, intervals } = this.#book;
-    const { to, toMs } = intervals.at(-1) ?? {};
-    if (current) return { at: current.from, atMs: current.fromMs ?? 0 };
-    if (to !== undefined && toMs !== undefined) return { at: to, atMs: toMs };
-    // Nothing was ever paused: the call is recorded from its beginning, and now.
-    return await media.setPaused(false);
+  /** The instant of what is so already. What was never paused is recorded from the beginning of the call, and now. */
+  async #known(media: MediaCall, paused: boolean, legs: readonly number[] | undefined): Promise<PauseInstant> {
+    return (paused ? this.#book.since(legs) : this.#book.until(legs)) ?? (await media.setPaused(paused, legs));
   }
 
   #settle(before: boolean, resumed: boolean): void {

@@ -108,6 +108,34 @@ describe('a pause of ours in a session', () => {
     expect(room.record(session.id).pauses?.[0]).not.toHaveProperty('legs');
   });
 
+  it('is answered with the instant of its own legs when it is so already', async () => {
+    room = await studio();
+    const { session } = await room.recorder.open(offer(pair));
+    const command = async (verb: 'pause' | 'resume', ...legs: number[]) => {
+      const { effective } = await room.recorder[verb](session.id, { by, ...(legs.length > 0 ? { legs } : {}) });
+      // Instants of two commands must differ in the whole milliseconds of the wall clock.
+      await eventually('another millisecond', () => Date.now() > effective.at + 1);
+      return effective;
+    };
+    const first = await command('pause', 1);
+    const beside = await command('resume', 2);
+    expect(beside.at).toBeGreaterThan(first.at);
+    const second = await command('pause', 2);
+    expect(await command('pause', 1)).toEqual(first);
+    expect(await command('pause', 2)).toEqual(second);
+    expect(await command('pause', 1, 2)).toEqual(second);
+    const resumed = await command('resume', 1);
+    expect(await command('resume', 1)).toEqual(resumed);
+    expect(await command('pause', 2)).toEqual(second);
+    const last = await command('resume');
+    expect(await command('resume', 1)).toEqual(resumed);
+    expect(await command('resume', 2)).toEqual(last);
+    expect(await command('resume')).toEqual(last);
+    const whole = await command('pause');
+    expect(await command('pause', 2)).toEqual(whole);
+    expect(await command('pause')).toEqual(whole);
+  });
+
   it('is counted while it lasts, once per call, and not after the end', async () => {
     room = await studio();
     const { session } = await room.recorder.open(offer(pair));
