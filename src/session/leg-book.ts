@@ -80,10 +80,6 @@ export class LegBook {
     return spell?.speaker ?? NOBODY;
   }
 
-  get anyActive(): boolean {
-    return this.#legs.some((leg) => leg.open && leg.active);
-  }
-
   /** @param at epoch ms at which the speaker is asked for; the present when not given */
   describe(number: number, at?: number): LegDescription {
     const leg = this.byNumber(number);

@@ -11,11 +11,11 @@ export const CONTACT = '<sip:srs@localhost>;+sip.srs';
  * drachtio-server reads the control connection through a ring of 12,228 bytes: a longer message is never read to its end, and with
  * it every later one. The frame's own line and the headers that drachtio-srf adds are counted by `OVERHEAD_BYTES`.
  */
-export const MAX_FRAME_BYTES = 11_000;
+const MAX_FRAME_BYTES = 11_000;
 const OVERHEAD_BYTES = 400;
 
 /** No PRACK and no 100rel: no provisional response of ours ever leaves through drachtio-server. */
-export const ALLOWED = 'INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, INFO';
+const ALLOWED = 'INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, INFO';
 export const SUPPORTED = 'siprec, timer';
 
 /** Written by the server or by drachtio-srf. */
@@ -55,7 +55,7 @@ export function writeMessage(
 }
 
 /** The headers of a response, as the embedded front writes them. `extras` win over equal names in the reply. */
-export function replyHeaders(
+function replyHeaders(
   method: string,
   reply: SipReply,
   serverName: string,
