@@ -1,4 +1,5 @@
 import type { CommunicationSession, Participant, ParticipantSession, ParticipantStreams } from '../core/model.js';
+import { isToldTime } from '../core/told-time.js';
 import type { MetadataChange, PresenceSpan } from '../store/call-history.js';
 import type { MetadataState } from './metadata-state.js';
 
@@ -210,13 +211,8 @@ function naming({ id, name, aor }: Participant): Pick<MetadataChange, 'participa
   return { participantId: id, ...(name === undefined ? {} : { name }), ...(aor === undefined ? {} : { aor }) };
 }
 
-/** Ribbon writes 1970 into times that it does not know. */
-function isOver(time: string | undefined): boolean {
-  return time !== undefined && time !== '' && !time.startsWith('1970');
-}
-
 export function hasStopped({ stopTime }: CommunicationSession): boolean {
-  return isOver(stopTime);
+  return isToldTime(stopTime);
 }
 
 /** Which participant is in which session now, by what the SRC told. */
@@ -244,7 +240,7 @@ class Memberships {
     if (!told) return this.#running.size > 0 || this.#described.size === 0 ? [...this.#running] : undefined;
     const active = told.filter(
       ({ sessionId, span }) =>
-        !isOver(span?.untilText) && (this.#running.has(sessionId) || !this.#described.has(sessionId)),
+        !isToldTime(span?.untilText) && (this.#running.has(sessionId) || !this.#described.has(sessionId)),
     );
     return active.length === 0 ? undefined : active.map(({ sessionId }) => sessionId);
   }

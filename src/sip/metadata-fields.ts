@@ -1,4 +1,5 @@
 import type { ToldSpan } from '../core/model.js';
+import { isToldTime } from '../core/told-time.js';
 import { readMetadataTime } from './metadata-time.js';
 import { ownedText } from './owned-text.js';
 import type { XmlElement } from './xml-element.js';
@@ -57,10 +58,9 @@ export function spanOf(...elements: readonly (XmlElement | undefined)[]): ToldSp
   return undefined;
 }
 
-/** Ribbon writes 1970 into times that it does not know; any other text, readable or not, says that it is over. */
+/** An association that has a time of its end is over, whether the time can be read or not. */
 export function hasEnded(element: XmlElement): boolean {
-  const time = childText(element, 'disassociate-time');
-  return time !== undefined && time !== '' && !time.startsWith('1970');
+  return isToldTime(childText(element, 'disassociate-time'));
 }
 
 /** Values may be folded over lines (RFC 8068 folds sipSessionID); ids are opaque and only trimmed. */

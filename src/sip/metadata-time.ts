@@ -1,15 +1,18 @@
+import { isToldTime } from '../core/told-time.js';
+
 const TIME =
   /^(\d{4})-(\d{2})-(\d{2})[T ](\d{2}):(\d{2}):(\d{2})(?:[.,](\d{1,9}))? ?(?:(Z)|([+-])(\d{2}):?(\d{2})?)?$/i;
 
 /**
  * RFC 3339 as vendors write it, in epoch ms: without a zone (Oracle: taken as UTC), with `+0000` (OpenSIPS), with fractions (Cisco).
- * Undefined for what cannot be read and for 1970, which Ribbon writes when it does not know.
+ * Undefined for what cannot be read, and for what tells no time.
  */
 export function readMetadataTime(text: string | undefined): number | undefined {
-  const match = text === undefined ? null : TIME.exec(text.trim());
+  const told = text?.trim();
+  const match = isToldTime(told) ? TIME.exec(told) : null;
   if (!match) return undefined;
   const [year, month, day, hour, minute, second] = match.slice(1, 7).map(Number);
-  if (year === undefined || month === undefined || day === undefined || year <= 1970) return undefined;
+  if (year === undefined || month === undefined || day === undefined || year < 1970) return undefined;
   const at = Date.UTC(year, month - 1, day, hour, minute, second);
   const date = new Date(at);
   // Date.UTC rolls over what no calendar has; only a leap second may.
