@@ -26,10 +26,12 @@ export class PeerRequests {
   async ask(request: IncomingRequest, transaction: ServerTransaction, handlers: SipDialogHandlers): Promise<SipReply> {
     const { callId, method } = request;
     const { scope, options } = this.#core;
-    const cancel = new AbortController();
+    let cancelled = false;
     const entry = { request, transaction };
     this.#unanswered = [...this.#unanswered, entry];
-    transaction.onCancel = () => cancel.abort();
+    transaction.onCancel = () => {
+      cancelled = true;
+    };
     const reply = await new Promise<SipReply>((resolve) => {
       const stop = scope.timeout(() => {
         this.#log.error({ callId, method }, 'request in dialog was not decided in time');
@@ -39,11 +41,11 @@ export class PeerRequests {
         stop();
         resolve(decision);
       };
-      void this.#decide(request, handlers, cancel.signal).then(decided);
+      void this.#decide(request, handlers).then(decided);
     });
     this.#unanswered = this.#unanswered.filter((other) => other !== entry);
     // What was applied is told, whatever the peer would rather hear: a 487 would leave the two sides with different sessions.
-    return cancel.signal.aborted && reply.status >= 300 ? { status: 487 } : reply;
+    return cancelled && reply.status >= 300 ? { status: 487 } : reply;
   }
 
   /** RFC 3261 §15.1.2: requests that are open when the dialog ends hear 487. */
@@ -52,9 +54,9 @@ export class PeerRequests {
     this.#unanswered = [];
   }
 
-  async #decide(request: IncomingRequest, handlers: SipDialogHandlers, cancelled: AbortSignal): Promise<SipReply> {
+  async #decide(request: IncomingRequest, handlers: SipDialogHandlers): Promise<SipReply> {
     try {
-      return await handlers.request(request, cancelled);
+      return await handlers.request(request);
     } catch (error) {
       const { callId, method } = request;
       this.#log.warn({ callId, method, err: error }, 'request in dialog failed');

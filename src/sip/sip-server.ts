@@ -58,10 +58,10 @@ export interface SipAck {
 /** One dialog's events. */
 export interface SipDialogHandlers {
   /**
-   * re-INVITE or UPDATE, INFO or OPTIONS inside the dialog. `cancelled` aborts when the peer takes a re-INVITE back; who has not
-   * applied it by then may throw, and the peer hears 487. Whatever else is resolved is told to the peer: 200 for what was applied.
+   * re-INVITE or UPDATE, INFO or OPTIONS inside the dialog. What is resolved is told to the peer, also when it has taken a re-INVITE
+   * back meanwhile: 200 for what was applied.
    */
-  request(request: SipRequestView, cancelled?: AbortSignal): Promise<SipReply>;
+  request(request: SipRequestView): Promise<SipReply>;
   /** ACK to the 2xx of an INVITE; its body is the answer when we made the offer (RFC 3264 delayed offer). */
   acknowledged?(ack: SipAck): void;
   /** The dialog is over. `bye` carries the request when the peer ended it. */

@@ -32,7 +32,7 @@ export interface Fixture {
   readonly tcp: number;
   /** Decides the next INVITE; the default answers 200 with a body. */
   onInvite: (request: SipRequestView, control: SipDialogControl) => Promise<SipReply> | SipReply;
-  onRequest: (request: SipRequestView, cancelled?: AbortSignal) => Promise<SipReply> | SipReply;
+  onRequest: (request: SipRequestView) => Promise<SipReply> | SipReply;
 }
 
 export const ANSWER: SipReply = { status: 200, body: { type: 'application/sdp', content: 'v=0\r\n' } };
@@ -58,9 +58,9 @@ export async function startServer(overrides: Partial<EmbeddedSipServerOptions> =
         calls.push(call);
         const reply = await hooks.onInvite(invite, control);
         const session = {
-          request: async (request: SipRequestView, cancelled?: AbortSignal) => {
+          request: async (request: SipRequestView) => {
             call.requests.push(request);
-            return hooks.onRequest(request, cancelled);
+            return hooks.onRequest(request);
           },
           acknowledged: (body: { type: string | undefined; content: Uint8Array }) => {
             call.acks.push(Buffer.from(body.content).toString());

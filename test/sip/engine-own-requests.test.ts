@@ -249,15 +249,16 @@ describe.each(['UDP', 'TCP'] as const)('a request of ours over %s', (transport) 
       expect(fixture.calls[0]?.ends).toEqual([]);
     });
 
-    it('is heard by an application that has not applied it yet: 487, and nothing has changed', async () => {
+    it('is answered with 487 when the application refuses the request after it', async () => {
       const call = await establish(peer);
-      fixture.onRequest = (_request, cancelled) =>
-        new Promise((_resolve, reject) => cancelled?.addEventListener('abort', () => reject(new Error('taken back'))));
+      let refuse: () => void = () => {};
+      fixture.onRequest = () => new Promise((resolve) => (refuse = () => resolve({ status: 488 })));
       const branch = newBranch();
       peer.send(write(peer, { ...call, cseq: 2, branch }));
       await peer.response(100, 'INVITE');
       peer.send(write(peer, { ...call, method: 'CANCEL', cseq: 2, branch }));
       await peer.response(200, 'CANCEL');
+      refuse();
       expect((await finalOf(2)).status).toBe(487);
       peer.send(write(peer, { ...call, method: 'ACK', cseq: 2, branch }));
       fixture.onRequest = () => ANSWER;
