@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import convict from 'convict';
+import { parseNetwork } from '../src/sip/network-list.js';
 import { splitShellWords } from '../src/stt/whisper/shell-words.js';
 
 /**
@@ -118,24 +119,13 @@ export const portList: Format<readonly number[]> = {
   },
 };
 
-function isCidr(raw: string): boolean {
-  const [address = '', prefix, ...rest] = raw.split('/');
-  const family = isIP(address);
-  if (family === 0 || rest.length > 0) return false;
-  if (prefix === undefined) return true;
-  return /^\d{1,3}$/.test(prefix) && Number(prefix) <= (family === 4 ? 32 : 128);
-}
-
 /** Networks between commas; a bare address is a network of one. */
 export const cidrList: Format<readonly string[]> = {
   expected: 'networks such as 10.0.0.0/8 or 2001:db8::/32 separated by commas',
   parse: (raw) => {
-    const networks = items(raw);
-    if (!networks.every(isCidr)) return undefined;
-    return networks.map((network) => {
-      if (network.includes('/')) return network;
-      return `${network}/${isIP(network) === 4 ? 32 : 128}`;
-    });
+    const networks = items(raw).map(parseNetwork);
+    if (!networks.every((network) => network !== undefined)) return undefined;
+    return networks.map(({ address, prefix }) => `${address}/${prefix}`);
   },
 };
 

@@ -8,7 +8,9 @@ export const SIP_VARIABLES = {
   SIP_HOST: given(ipAddress, '0.0.0.0', 'Address that SIP listens on.'),
   UDP_PORTS: given(portList, '5060', 'UDP ports for SIP, or none.', { aliases: ['PORTS'] }),
   TCP_PORTS: given(portList, '5060', 'TCP ports for SIP, or none.'),
-  SIP_PEERS: optional(cidrList, 'Networks of the SRCs that may call; others get 403, or no connection.', { fallbackDoc: 'any' }),
+  SIP_PEERS: optional(cidrList, 'Networks of the SRCs that may call; others get 403, or no connection.', {
+    fallbackDoc: 'any',
+  }),
   SIP_STRICT: given(
     boolean,
     'false',
