@@ -20,8 +20,6 @@ export const ERROR_CODES = {
   SRS_SIP_BAD_EXTENSION: kind('Require names an extension that this server does not have.', 420),
   SRS_SIP_MEDIA_TYPE: kind('The body has a type that this server cannot read.', 415),
   SRS_SIP_METHOD: kind('The method is not allowed here.', 405),
-  SRS_SIP_NO_DIALOG: kind('The request names a dialog that does not exist.', 481),
-  SRS_SIP_FORBIDDEN: kind('The peer is not on the allow-list.', 403),
   SRS_SIP_BUSY: kind('The server is full or draining.', 503),
   SRS_SIP_DIALOG_STATE: kind('The dialog cannot carry a request of ours now: it is not confirmed, over, or busy.', 500),
   SRS_SIP_TIMEOUT: kind('The peer did not answer in time.', 408),

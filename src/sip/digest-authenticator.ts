@@ -7,7 +7,6 @@ import type { SipReply } from './sip-server.js';
 import { parseUri } from './uri.js';
 
 export type DigestAlgorithm = 'SHA-256' | 'MD5';
-export const DIGEST_ALGORITHMS: readonly DigestAlgorithm[] = ['SHA-256', 'MD5'];
 
 export interface DigestOptions {
   readonly realm: string;
@@ -37,6 +36,7 @@ export type DigestVerdict =
   | { readonly kind: 'challenged' | 'failed'; readonly reply: SipReply; readonly headers: readonly SipHeader[] };
 
 const HASHES: Readonly<Record<DigestAlgorithm, string>> = { 'SHA-256': 'sha256', MD5: 'md5' };
+const ALGORITHMS: readonly DigestAlgorithm[] = ['SHA-256', 'MD5'];
 const LIFETIME_MS = 300_000;
 
 /**
@@ -58,7 +58,7 @@ export class DigestAuthenticator {
 
   constructor(options: DigestOptions, clock: Clock) {
     this.#realm = options.realm;
-    this.#algorithms = options.algorithms ?? DIGEST_ALGORITHMS;
+    this.#algorithms = options.algorithms ?? ALGORITHMS;
     this.#nonces = new DigestNonces({ lifetimeMs: options.nonceLifetimeMs ?? LIFETIME_MS });
     this.#clock = clock;
     for (const algorithm of this.#algorithms) {

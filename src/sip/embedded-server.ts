@@ -159,7 +159,7 @@ function streamTransports(
   given: Pick<StreamTransportOptions, 'host' | 'limits' | 'inUse' | 'knows' | 'onMessage' | 'onError'>,
 ): StreamTransport[] {
   const { tls, logger, metrics, idleConnectionMs, slowMessageMs } = options;
-  const log = new ConnectionLog(metrics, logger);
+  const log = new ConnectionLog(metrics, logger, options.clock ?? systemClock);
   const shared = {
     ...given,
     admission: new ConnectionLimits({
