@@ -20,8 +20,8 @@ interface Heard {
   readonly source: Endpoint;
   readonly connection: number | undefined;
   readonly peer: string | undefined;
-  /** The host of its topmost Via, when it is an address. */
-  readonly sentBy: string | undefined;
+  /** The host of its topmost Via. */
+  readonly sentBy: string;
 }
 
 /** Requests of ours inside a dialog (RFC 3261 §12.2.1). */
@@ -146,7 +146,7 @@ export class DialogSender {
 
   /** The connection of the dialog when it is open; the source of its last request when the URI leads nowhere or into a NAT. */
   async #outgoing(nextHop: string): Promise<OutgoingPath> {
-    const { transport: heardOn, source, connection, peer } = this.#heard;
+    const { transport: heardOn, source, connection, peer, sentBy } = this.#heard;
     const resolved = this.#behindNat() ? undefined : await resolveUri(nextHop);
     const { address, port } = resolved ?? source;
     // What came in by TLS never goes out in the clear, whatever Contact says.
@@ -154,7 +154,8 @@ export class DialogSender {
     const other = wanted === heardOn.kind ? undefined : this.#core.transports.find(({ kind }) => kind === wanted);
     const place = { address, port, ...(resolved === undefined ? {} : { name: resolved.name }) };
     if (other !== undefined) return { transport: other, target: place, localHost: this.#localHost };
-    const target = connection === undefined ? place : { ...place, connection, ...(peer === undefined ? {} : { peer }) };
+    const known = peer === undefined ? { sentBy } : { sentBy, peer };
+    const target = connection === undefined ? place : { ...place, connection, ...known };
     return { transport: heardOn, target, localHost: this.#localHost };
   }
 
@@ -189,7 +190,7 @@ export class DialogSender {
 /** A dialog lives for hours and must not keep its INVITE's bytes alive. */
 function heardFrom({ arrival, via }: IncomingRequest): Heard {
   const { transport, source, connection, peer } = arrival;
-  const sentBy = isIP(via.host) === 0 || via.host === source.address ? undefined : ownedText(via.host);
+  const sentBy = via.host === source.address ? source.address : ownedText(via.host);
   return { transport, source: { address: source.address, port: source.port }, connection, peer, sentBy };
 }
 

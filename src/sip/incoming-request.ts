@@ -26,13 +26,13 @@ export function makeAnswerable(request: SipRequest, arrival: SipArrival): Answer
   const headers = request.headers.slice();
   headers[at] = stamped;
   const { address, port } = arrival.source;
-  const sentBy = via.port ?? (arrival.transport.kind === 'tls' ? 5061 : 5060);
+  const wanted = via.port ?? (arrival.transport.kind === 'tls' ? 5061 : 5060);
   // A peer's end of a connection takes no new one: when the connection is gone, the answer goes to the port in Via.
   const { connection, peer } = arrival;
   const replyTarget =
     connection === undefined
-      ? { address, port: via.params.has('rport') ? port : sentBy }
-      : { address, port: sentBy, connection, ...(peer === undefined ? {} : { peer }) };
+      ? { address, port: via.params.has('rport') ? port : wanted }
+      : { address, port: wanted, connection, sentBy: via.host, ...(peer === undefined ? {} : { peer }) };
   return { message: { ...request, headers }, via, replyTarget };
 }
 

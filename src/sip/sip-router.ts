@@ -86,6 +86,8 @@ export class SipRouter {
       this.#refuseStateless(request, refusal('forbidden', 403));
       return;
     }
+    const { connection, transport } = arrival;
+    if (connection !== undefined) transport.named?.(connection, request.via.host);
     if (request.method === 'ACK') {
       this.#acknowledge(request);
       return;

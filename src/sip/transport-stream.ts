@@ -2,6 +2,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import type { ConnectionRefusal } from '../core/metrics.js';
 import { ConnectionLimits } from './connection-limits.js';
 import { DEFAULT_SIP_LIMITS, type SipLimits } from './limits.js';
+import { ownedText } from './owned-text.js';
 import type { ListenAddress } from './sip-server.js';
 import type { StreamItem } from './stream-framer.js';
 import { TcpConnection } from './tcp-connection.js';
@@ -55,6 +56,8 @@ export abstract class StreamTransport implements SipTransport {
   readonly #dialling = new Map<TcpConnection, ((error: Error) => void)[]>();
   /** Accepted connections by peer, the latest one last. */
   readonly #byPeer = new Map<string, Set<TcpConnection>>();
+  /** The host in the Via of the latest request that came by each. */
+  readonly #names = new WeakMap<TcpConnection, string>();
   /** As accepted: with TLS these lie under the connections, and are there before them. */
   readonly #accepted = new Set<Socket>();
   #dialled = 0;
@@ -138,12 +141,21 @@ export abstract class StreamTransport implements SipTransport {
     connection.write(bytes);
   }
 
-  /** Many SRCs listen nowhere: a connection that the same peer has made since is as good as the one that is gone (RFC 5923 §5). */
-  #sendByAlias(bytes: Uint8Array, { peer }: SipTarget, error: Error, onError?: (error: Error) => void): void {
+  /**
+   * Many SRCs listen nowhere: a connection that the same peer has made since is as good as the one that is gone (RFC 5923 §5). One on
+   * which another host was named in Via is of a neighbour behind the same NAT, whose 481 would end a recording that goes on.
+   */
+  #sendByAlias(bytes: Uint8Array, { peer, sentBy }: SipTarget, error: Error, onError?: (error: Error) => void): void {
     const others = this.#closed || peer === undefined ? [] : [...(this.#byPeer.get(peer) ?? [])];
-    const latest = others.filter(({ open }) => open).at(-1);
+    const isSame = (name: string | undefined): boolean => name === undefined || sentBy === undefined || name === sentBy;
+    const latest = others.filter((other) => other.open && isSame(this.#names.get(other))).at(-1);
     if (latest === undefined) onError?.(error);
     else latest.write(bytes);
+  }
+
+  named(connection: number, sentBy: string): void {
+    const known = this.#connections.get(connection);
+    if (known !== undefined && this.#names.get(known) !== sentBy) this.#names.set(known, ownedText(sentBy));
   }
 
   localAddressFor(target: SipTarget): string {

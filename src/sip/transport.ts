@@ -13,6 +13,8 @@ export interface SipTarget extends Endpoint {
   readonly name?: string;
   /** As in the arrival; another connection of the same peer is taken when the address cannot be reached. */
   readonly peer?: string;
+  /** The host in the Via of whoever is meant. Several SRCs behind one NAT are one peer, and differ in this alone. */
+  readonly sentBy?: string;
 }
 
 /** One datagram, or one message cut from a stream. */
@@ -40,6 +42,8 @@ export interface SipTransport {
   send(bytes: Uint8Array, target: SipTarget, onError?: (error: Error) => void): void;
   /** The address of ours that the peer reaches, for Contact and Via when the socket is bound to all addresses. */
   localAddressFor(target: SipTarget): string | Promise<string>;
+  /** A request that came by this connection has this host in its Via. */
+  named?(connection: number, sentBy: string): void;
   close(): Promise<void>;
 }
 

@@ -210,6 +210,27 @@ describe('a peer that listens nowhere and whose connection is gone', () => {
     await again.close();
   });
 
+  it('is not taken for its neighbour behind the same NAT, who names another host in Via', async () => {
+    fixture = await startServer();
+    const peer = await TcpPeer.open(fixture.tcp);
+    for (let i = 0; i < 2; i++) await establish(peer);
+    await eventually('the ACKs arrive', () => fixture.calls.every(({ acks }) => acks.length === 1));
+    await peer.close();
+    const neighbour = await TcpPeer.open(fixture.tcp);
+    neighbour.send(write(neighbour, { method: 'OPTIONS' }).replace('TCP 127.0.0.1:', 'TCP 10.0.0.2:'));
+    await neighbour.response(200, 'OPTIONS');
+    await fixture.calls[0]?.control.bye();
+    const again = await TcpPeer.open(fixture.tcp);
+    again.send(write(again, { method: 'OPTIONS' }));
+    await again.response(200, 'OPTIONS');
+    const ended = fixture.calls[1]?.control.bye();
+    again.send(writeResponse(await again.request('BYE'), 200));
+    await ended;
+    expect(neighbour.received).toEqual([]);
+    await again.close();
+    await neighbour.close();
+  });
+
   it('is given up when only others are connected', async () => {
     fixture = await startServer();
     const peer = await TcpPeer.open(fixture.tcp);
