@@ -1,12 +1,23 @@
+import type { Clock } from '../core/clock.js';
 import { SrsError } from '../core/errors.js';
 import type { Logger } from '../core/logger.js';
 import type { EndReason, MediaAnswer, RsOffer } from '../core/model.js';
+import { Turns } from '../core/turns.js';
 import type { LastWords, RecordingSessionPort } from '../session/recorder.js';
 import { AnswerWriter } from './answer.js';
 import { complete, failureReply } from './failure.js';
+import { PauseSignal } from './pause-signal.js';
 import { readRsBody } from './rs-body.js';
 import { type OfferPolicy, readRsOffer } from './rs-offer.js';
-import type { SipAck, SipDialogControl, SipDialogHandlers, SipReply, SipRequestView } from './sip-server.js';
+import type {
+  SipAck,
+  SipDialogControl,
+  SipDialogHandlers,
+  SipDialogRequest,
+  SipDialogResponse,
+  SipReply,
+  SipRequestView,
+} from './sip-server.js';
 import { SnapshotRequest } from './snapshot-request.js';
 
 export interface RecordingDialogOptions {
@@ -19,6 +30,7 @@ export interface RecordingDialogOptions {
   readonly logger: Logger;
   /** What of later requests is kept. */
   readonly policy?: OfferPolicy;
+  readonly clock: Clock;
 }
 
 /** One dialog and its recording session: everything after the first INVITE. */
@@ -27,10 +39,11 @@ export class RecordingDialog implements SipDialogHandlers {
   readonly #writer: AnswerWriter;
   /** True from our offer in a 200 to the answer in its ACK. */
   #awaitsAnswer = false;
-  /** What the SRC is being told of pauses, one after another. */
-  #signals: Promise<void> = Promise.resolve();
+  /** Requests of ours go one after another. */
+  readonly #turns = new Turns();
   #requestedEnd: EndReason | undefined;
   readonly #snapshot: SnapshotRequest;
+  readonly #pause: PauseSignal;
   #metadataType: string | undefined;
 
   constructor(options: RecordingDialogOptions) {
@@ -39,14 +52,15 @@ export class RecordingDialog implements SipDialogHandlers {
     this.#options = { ...options, first: origin };
     this.#writer = new AnswerWriter(options.first.receivedAt * 1000 + Math.floor(Math.random() * 1000));
     options.session.onEndRequested = (reason) => this.#hangUp(reason);
-    options.session.onPauseSignal = (resumed) => this.#signal(resumed);
     this.#metadataType = options.first.metadata?.mediaType;
     this.#snapshot = new SnapshotRequest({
-      dialog: options.dialog,
+      ask: (request) => this.#ask(() => request),
       mediaType: () => this.#metadataType,
       logger: options.logger,
     });
     options.session.onSnapshotWanted = () => this.#snapshot.want();
+    this.#pause = this.#pauseSignal();
+    options.session.onPauseSignal = (resumed) => this.#pause.want(resumed);
     this.#awaitsAnswer = options.first.media === undefined;
   }
 
@@ -63,12 +77,13 @@ export class RecordingDialog implements SipDialogHandlers {
       case 'UPDATE': {
         const reply = await this.#offer(request);
         // After a re-INVITE its ACK is the better moment: until then a transaction is open.
-        if (request.method === 'UPDATE') this.#snapshot.ready();
+        if (request.method === 'UPDATE') this.#ready();
         return reply;
       }
       // DTMF and picture requests by INFO, keep-alives by OPTIONS: answered, never a reason to end a recording.
       case 'INFO':
       case 'OPTIONS':
+        this.#ready();
         return this.accept(request);
       default:
         return complete({ status: 405 });
@@ -76,7 +91,7 @@ export class RecordingDialog implements SipDialogHandlers {
   }
 
   acknowledged(ack: SipAck): void {
-    this.#snapshot.ready();
+    this.#ready();
     // An ACK without a body may be that of an earlier 200: the answer to our offer is still to come.
     if (!this.#awaitsAnswer || ack.content.byteLength === 0) return;
     this.#awaitsAnswer = false;
@@ -136,13 +151,14 @@ export class RecordingDialog implements SipDialogHandlers {
     return reason === 'transport' ? 'failed' : reason;
   }
 
-  #signal(resumed: boolean): void {
-    this.#signals = this.#signals
-      .then(() => this.#offerPause(resumed))
-      .catch((error: unknown) => {
-        // The pause itself does not hang on it: what the SRC goes on sending is dropped.
-        this.#options.logger.warn({ callId: this.#options.first.callId, code: codeOf(error) }, 'pause not signalled');
-      });
+  #ask(request: () => SipDialogRequest): Promise<SipDialogResponse> {
+    return this.#turns.take(() => this.#options.dialog.request(request()));
+  }
+
+  /** Something has arrived in the dialog: what could not be asked before may be asked now. */
+  #ready(): void {
+    this.#snapshot.ready();
+    this.#pause.ready();
   }
 
   /**
@@ -150,22 +166,22 @@ export class RecordingDialog implements SipDialogHandlers {
    * the end of a pause all streams are wanted, because an SRC may have taken our `inactive` over as its own; its answer says what it
    * sends.
    */
-  async #offerPause(resumed: boolean): Promise<void> {
-    const { session, dialog, first, logger } = this.#options;
-    const offer = resumed ? willing(session.currentAnswer) : session.currentAnswer;
-    const body = { type: 'application/sdp', content: this.#writer.write(offer) };
-    const response = await dialog.request({ method: 'INVITE', body });
-    const { status } = response;
-    if (status < 200 || status > 299) {
-      logger.warn({ callId: first.callId, status, resumed }, 'the SRC refuses the signal of a pause');
-      return;
-    }
-    logger.info({ callId: first.callId, resumed }, 'pause signalled');
-    if (!resumed || response.body.byteLength === 0) return;
-    await this.#takeAnswer({
-      type: response.header('content-type'),
-      content: response.body,
-      receivedAt: Date.now(),
+  #pauseSignal(): PauseSignal {
+    const { session, first, logger, clock } = this.#options;
+    return new PauseSignal({
+      ask: (request) => this.#ask(request),
+      offer: (resumed) => ({
+        type: 'application/sdp',
+        content: this.#writer.write(resumed ? willing(session.currentAnswer) : session.currentAnswer),
+      }),
+      take: (response) =>
+        this.#takeAnswer({
+          type: response.header('content-type'),
+          content: response.body,
+          receivedAt: clock.now(),
+        }),
+      callId: first.callId,
+      logger,
     });
   }
 

@@ -1,3 +1,4 @@
+import { type Clock, systemClock } from '../core/clock.js';
 import { SrsError } from '../core/errors.js';
 import { uuid } from '../core/ids.js';
 import type { Logger } from '../core/logger.js';
@@ -21,6 +22,7 @@ export interface SiprecDoorOptions {
   readonly keepInvite?: boolean;
   /** Call attributes that may be kept; all when not given. */
   readonly callAttributes?: readonly string[];
+  readonly clock?: Clock;
 }
 
 /** The SIPREC floor above any `SipServer`: requests become offers, sessions become dialogs. */
@@ -38,7 +40,7 @@ async function invite(
   dialog: SipDialogControl,
   options: SiprecDoorOptions,
 ): Promise<Accepted> {
-  const { recorder, metrics, logger } = options;
+  const { recorder, metrics, logger, clock = systemClock } = options;
   const policy = offerPolicy(options);
   let first: ReturnType<typeof readFirstOffer>;
   try {
@@ -62,7 +64,7 @@ async function invite(
       return { reply: { status: 487 } };
     }
     const sessionUuid = uuid().replaceAll('-', '');
-    const recording = new RecordingDialog({ session, dialog, first: offer, sessionUuid, logger, policy });
+    const recording = new RecordingDialog({ session, dialog, first: offer, sessionUuid, logger, policy, clock });
     return { reply: recording.accept(request, answer), session: recording };
   } catch (error) {
     return refused(request, error, logger);

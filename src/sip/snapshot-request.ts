@@ -1,9 +1,9 @@
 import { SrsError } from '../core/errors.js';
 import type { Logger } from '../core/logger.js';
-import type { SipDialogControl, SipDialogRequest } from './sip-server.js';
+import type { SipDialogRequest, SipDialogResponse } from './sip-server.js';
 
 export interface SnapshotRequestOptions {
-  readonly dialog: SipDialogControl;
+  readonly ask: (request: SipDialogRequest) => Promise<SipDialogResponse>;
   /** The type under which this SRC sends its metadata. */
   readonly mediaType: () => string | undefined;
   readonly logger: Logger;
@@ -37,9 +37,9 @@ export class SnapshotRequest {
   }
 
   async #send(): Promise<void> {
-    const { dialog, mediaType, logger } = this.#options;
+    const { ask, mediaType, logger } = this.#options;
     try {
-      const { status } = await dialog.request(snapshotRequest(mediaType()));
+      const { status } = await ask(snapshotRequest(mediaType()));
       logger.info({ status }, 'metadata snapshot asked for');
     } catch (error) {
       const { code } = SrsError.from(error);

@@ -36,6 +36,7 @@ export class PlayedSession implements RecordingSessionPort {
   currentAnswer: MediaAnswer;
   onEndRequested: ((reason: EndReason) => void) | undefined;
   onPauseSignal: ((resumed: boolean) => void) | undefined;
+  onSnapshotWanted: (() => void) | undefined;
   refusal: SrsError | undefined;
   readonly applied: RsOffer[] = [];
   readonly ends: { reason: EndReason; last: LastWords | undefined }[] = [];
