@@ -1,5 +1,6 @@
 /**
- * The port through which SIPREC arrives. Two adapters: embedded (this folder's own user-agent server) and, later, drachtio.
+ * The port through which SIPREC arrives. Two adapters: `EmbeddedSipServer`, a user-agent server of our own, and `DrachtioSipServer`,
+ * an application of a drachtio-server.
  * The SIPREC floor above it (`siprec-door.ts`) sees dialogs and bodies, never transactions or sockets.
  */
 export interface SipServer {
