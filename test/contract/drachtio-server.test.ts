@@ -5,7 +5,7 @@ import { DrachtioSipServer, type DrachtioSipServerOptions } from '../../src/sip/
 import { headerValue } from '../../src/sip/message.js';
 import { DrachtioEmulator } from '../helpers/drachtio-emulator/drachtio-emulator.js';
 import { eventually } from '../helpers/eventually.js';
-import { newCallId, type Peer, TcpPeer, UdpPeer, write } from '../sip/engine-kit.js';
+import { newBranch, newCallId, type Peer, TcpPeer, UdpPeer, write } from '../sip/engine-kit.js';
 import { ANSWER, bodyParts, finalTo, QUICK, SDP, TestCall, textOf } from './contract-kit.js';
 
 const OFFER = { type: 'application/sdp', text: SDP.replace('recvonly', 'sendonly') };
@@ -235,5 +235,28 @@ describe('the front that has a drachtio-server beside it', () => {
     await TestCall.place(peer, OFFER, ['Supported: timer', 'Session-Expires: 100']);
     await eventually('the session hears it', () => ends.length === 1);
     expect(ends).toEqual(['session_expired']);
+  });
+
+  it('ends the session of a dialog whose name another INVITE takes', async () => {
+    const front = make();
+    await front.start();
+    const src = await UdpPeer.open(emulator.udp);
+    peer = src;
+    const callId = newCallId();
+    const place = async (cseq: number): Promise<TestCall> => {
+      const invite = write(src, { callId, cseq, branch: newBranch(), ...bodyParts(OFFER) });
+      const placed = new TestCall(src, callId, await finalTo(src, invite));
+      placed.acknowledge(cseq);
+      return placed;
+    };
+    await place(0);
+    const second = await place(1);
+    await eventually('the first session hears it', () => ends.length === 1);
+    expect(ends).toEqual(['transport']);
+    expect(front.dialogs).toBe(1);
+    expect((await second.send('INFO')).status).toBe(200);
+    expect((await second.send('BYE')).status).toBe(200);
+    expect(ends).toEqual(['transport', 'bye']);
+    expect(front.dialogs).toBe(0);
   });
 });

@@ -10,6 +10,7 @@ import { RefusalLog } from '../refusal-log.js';
 import { checkRequest } from '../request-checks.js';
 import { MINIMUM_SESSION_SECONDS, negotiateSessionInterval } from '../session-interval.js';
 import type { ListenAddress, SipHandlers, SipReply, SipServer } from '../sip-server.js';
+import { plainAddress } from '../transport.js';
 import { copiedBytes, DrachtioDialog, type EndReason, type Responder } from './drachtio-dialog.js';
 import { DrachtioLink, type SrfRequest, type SrfResponse } from './drachtio-link.js';
 import { sendReply } from './drachtio-reply.js';
@@ -196,8 +197,11 @@ export class DrachtioSipServer implements SipServer {
       const { reply, session: made } = await handlers.invite(request, this.#control(dialog));
       if (!dialog.early) made?.ended('cancelled');
       else if (reply.status >= 200 && reply.status < 300) {
+        const replaced = this.#named.get(dialog.id);
         this.#named.set(dialog.id, dialog);
         dialog.confirm(response, reply, made, session.interval);
+        // drachtio-server knows the later one alone by this name: nothing can be said in the earlier one any more, and nothing is heard.
+        replaced?.over('transport');
       } else this.#refuse(dialog, request, response, reply.status < 300 ? { status: 500 } : reply);
     } catch (error) {
       logger.error({ callId, err: error }, 'INVITE failed');
@@ -287,6 +291,6 @@ export class DrachtioSipServer implements SipServer {
     const ours = Object.values(networkInterfaces()).flatMap((list) => (list ?? []).map(({ address }) => address));
     if (reached !== undefined && ours.includes(reached)) return reached;
     const local = srf.socket.localAddress ?? '127.0.0.1';
-    return local.startsWith('::ffff:') ? local.slice(7) : local;
+    return plainAddress(local);
   }
 }
