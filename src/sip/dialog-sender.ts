@@ -5,6 +5,7 @@ import { DialogPath, resolveUri } from './dialog-path.js';
 import type { IncomingRequest } from './incoming-request.js';
 import { headerValues, type SipHeader, type SipRequest, type SipResponse, serializeSipMessage } from './message.js';
 import { ownedText } from './owned-text.js';
+import { reasonHeader } from './reason-header.js';
 import type { OutgoingPath, SipCore } from './sip-core.js';
 import type { Endpoint, SipTransport } from './transport.js';
 import { parseUri } from './uri.js';
@@ -91,8 +92,7 @@ export class DialogSender {
 
   /** @param text for the Reason header (RFC 3326) */
   async sendBye(text: string | undefined): Promise<void> {
-    const value = text === undefined ? undefined : `SIP;cause=200;text="${quotable(text)}"`;
-    await this.send('BYE', value === undefined ? [] : [{ name: 'reason', value }]);
+    await this.send('BYE', text === undefined ? [] : [{ name: 'reason', value: reasonHeader(text) }]);
   }
 
   async #exchange(request: SipRequest, cseq: number, path: OutgoingPath): Promise<SipResponse> {
@@ -201,11 +201,4 @@ function isPrivate(address: string): boolean {
   if (a === 10 || a === 127) return true;
   if (a === 172) return b >= 16 && b < 32;
   return (a === 192 && b === 168) || (a === 169 && b === 254) || (a === 100 && b >= 64 && b < 128);
-}
-
-function quotable(text: string): string {
-  return text
-    .replace(/[^\x20-\x7e]+/g, ' ')
-    .replace(/["\\]/g, "'")
-    .slice(0, 128);
 }

@@ -1,16 +1,13 @@
-import { randomInt } from 'node:crypto';
 import { SrsError } from '../core/errors.js';
 import type { DialogSender } from './dialog-sender.js';
 import { ALLOWED_METHODS } from './failure.js';
+import { GLARE_TRIES, glareWaitMs } from './glare.js';
 import type { SipHeader, SipResponse } from './message.js';
 import { headerValue } from './message.js';
 import { bearsSessionDescription } from './session-description.js';
 import { refreshHeaders, type SessionInterval } from './session-interval.js';
 import { type SipCore, SUPPORTED } from './sip-core.js';
 import type { SipDialogRequest } from './sip-server.js';
-
-/** How often a request is sent, the first time included. */
-const TRIES = 5;
 
 export interface OwnRequestsOptions {
   readonly core: SipCore;
@@ -74,7 +71,7 @@ export class OwnRequests {
       await this.#options.untilQuiet();
       if (this.#closed) throw new SrsError('SRS_SIP_DIALOG_STATE', 'the dialog ended');
       const response = await this.#exchange(request, interval);
-      if (tries === TRIES || this.#closed) return { response, interval };
+      if (tries === GLARE_TRIES || this.#closed) return { response, interval };
       if (response.status === 491) await this.#pause();
       else if (response.status === 422) {
         const longer = lengthened(interval, headerValue(response, 'min-se'));
@@ -107,10 +104,9 @@ export class OwnRequests {
     }
   }
 
-  /** RFC 3261 §14.1: who did not choose the Call-ID waits 0 to 2 s, in steps of 10 ms. */
   #pause(): Promise<void> {
     const { scope, options } = this.#options.core;
-    const ms = options.glareWaitMs?.() ?? 10 * randomInt(0, 201);
+    const ms = options.glareWaitMs?.() ?? glareWaitMs();
     return new Promise((resolve) => {
       this.#cancelPause = scope.timeout(resolve, ms);
     });

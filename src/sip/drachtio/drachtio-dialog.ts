@@ -4,6 +4,8 @@ import { SrsError } from '../../core/errors.js';
 import type { Logger } from '../../core/logger.js';
 import { Scope } from '../../core/scope.js';
 import { failureReply } from '../failure.js';
+import { GLARE_TRIES, glareWaitMs } from '../glare.js';
+import { reasonHeader } from '../reason-header.js';
 import { bearsSessionDescription, requestBearsOffer } from '../session-description.js';
 import {
   negotiateSessionInterval,
@@ -47,9 +49,6 @@ export interface DrachtioDialogOptions {
   /** How long the application may think about a request, and a peer may be silent, in ms. */
   readonly patienceMs: number;
 }
-
-/** A peer that answers 491 is asked again so often (RFC 3261 §14.1). */
-const GLARE_ATTEMPTS = 4;
 
 /**
  * The server's side of a dialog that drachtio-server keeps. drachtio-srf's own dialog class is left out: it loses a BYE that comes
@@ -189,10 +188,9 @@ export class DrachtioDialog implements SipDialogControl {
         await this.#ack;
         if (this.#state !== 'confirmed') throw new SrsError('SRS_SIP_DIALOG_STATE', 'the dialog is over');
         const response = await this.#exchange(request);
-        if (response.status !== 491 || attempt >= GLARE_ATTEMPTS) return this.#answered(request, response);
-        // We did not make the Call-ID, so the wait is 0 to 2 s (RFC 3261 §14.1).
+        if (response.status !== 491 || attempt >= GLARE_TRIES) return this.#answered(request, response);
         await new Promise<void>((resolve) => {
-          this.#scope.timeout(resolve, 10 * randomInt(0, 201));
+          this.#scope.timeout(resolve, glareWaitMs());
           this.#scope.own(resolve);
         });
       }
@@ -311,7 +309,7 @@ export class DrachtioDialog implements SipDialogControl {
     const ending = (): boolean => this.#state === 'ending';
     if (!ending()) return;
     try {
-      await this.#ask('BYE', text === undefined ? {} : { Reason: `SIP;cause=200;text="${quotable(text)}"` });
+      await this.#ask('BYE', text === undefined ? {} : { Reason: reasonHeader(text) });
     } catch (error) {
       this.#options.logger.info({ callId: this.#callId, err: error }, 'BYE was not answered');
     }
@@ -358,11 +356,4 @@ export class DrachtioDialog implements SipDialogControl {
 /** What drachtio-srf and drachtio-server copy from a request into its response. */
 export function copiedBytes(view: DrachtioRequest): number {
   return ['call-id', 'cseq', 'from', 'to'].reduce((sum, name) => sum + 12 + 2 * (view.header(name)?.length ?? 0), 0);
-}
-
-function quotable(text: string): string {
-  return text
-    .replace(/[^\x20-\x7e]+/g, ' ')
-    .replace(/["\\]/g, "'")
-    .slice(0, 128);
 }
