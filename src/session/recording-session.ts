@@ -143,6 +143,7 @@ export class RecordingSession implements RecordingSessionPort {
   /** Undoes `begin`: nothing of the session is left. */
   async discard(): Promise<void> {
     this.#state = 'ended';
+    this.#pace.close();
     this.#pauses.close({ at: this.#services.clock.now() });
     await this.#media?.finish();
     await this.#record.discard();

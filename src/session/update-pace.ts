@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Clock } from '../core/clock.js';
+import { Scope } from '../core/scope.js';
 
 /** Changes that are told at once, as many as a call with transfers and holds has in a minute … */
 const BURST = 20;
@@ -15,7 +16,9 @@ export class UpdatePace {
   readonly #tell: () => void;
   #left = BURST;
   #refilledAt: number;
-  #timer: NodeJS.Timeout | undefined;
+  /** From the first change that waits on. */
+  #scope: Scope | undefined;
+  #waits = false;
 
   /** @param tell tells what is so now; called again later when it was not taken at once */
   constructor(clock: Clock, tell: () => void) {
@@ -30,7 +33,7 @@ export class UpdatePace {
     this.#left = Math.min(BURST, this.#left + (now - this.#refilledAt) / INTERVAL_MS);
     this.#refilledAt = now;
     if (this.#left < 1) {
-      this.#timer ??= setTimeout(() => this.#late(), (1 - this.#left) * INTERVAL_MS).unref();
+      this.#wait((1 - this.#left) * INTERVAL_MS);
       return false;
     }
     this.#left -= 1;
@@ -39,12 +42,17 @@ export class UpdatePace {
 
   /** Nothing more is to be told late. */
   close(): void {
-    clearTimeout(this.#timer);
+    void this.#scope?.close();
   }
 
-  #late(): void {
-    this.#timer = undefined;
-    this.#tell();
+  #wait(ms: number): void {
+    if (this.#waits) return;
+    this.#waits = true;
+    this.#scope ??= new Scope('updates');
+    this.#scope.timeout(() => {
+      this.#waits = false;
+      this.#tell();
+    }, ms);
   }
 }
 
