@@ -1,4 +1,8 @@
-/** The Reason header of a BYE of ours (RFC 3326). @param text anything; what a quoted string cannot hold is left out, and 128 characters are kept */
+/**
+ * The Reason header of a BYE of ours (RFC 3326).
+ *
+ * @param text anything; what a quoted string cannot hold becomes a blank or an apostrophe, and 128 characters are kept
+ */
 export function reasonHeader(text: string): string {
   const quotable = text
     .replace(/[^\x20-\x7e]+/g, ' ')
