@@ -14,10 +14,12 @@ const TOM = { name: 'Thaddeus Wren', aor: 'sip:agent-seven@example.com' };
 const SAID = 'confidential porcupine';
 
 /** Every key of every object in it, at any depth. */
+/** Names of fields at any depth. The names inside `attributes` are the SRC's own. */
 function keysOf(value: unknown): string[] {
   if (typeof value !== 'object' || value === null) return [];
-  const own = Array.isArray(value) ? [] : Object.keys(value);
-  return [...new Set([...own, ...Object.values(value).flatMap(keysOf)])];
+  if (Array.isArray(value)) return [...new Set(value.flatMap(keysOf))];
+  const fields = Object.entries(value);
+  return [...new Set(fields.flatMap(([key, field]) => (key === 'attributes' ? [key] : [key, ...keysOf(field)])))];
 }
 
 describe('the server as a process', () => {
