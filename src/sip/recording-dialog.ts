@@ -42,25 +42,28 @@ export class RecordingDialog implements SipDialogHandlers {
   /** Requests of ours go one after another. */
   readonly #turns = new Turns();
   #requestedEnd: EndReason | undefined;
-  readonly #snapshot: SnapshotRequest;
-  readonly #pause: PauseSignal;
+  /** Both from the moment on that something is to be told: most dialogs never tell anything. */
+  #snapshot: SnapshotRequest | undefined;
+  #pause: PauseSignal | undefined;
   #metadataType: string | undefined;
 
   constructor(options: RecordingDialogOptions) {
     // The body and the INVITE itself would stay in memory as long as the call: some 10 kB that nobody asks for again.
     const { media: _media, metadata: _metadata, invite: _invite, ...origin } = options.first;
-    this.#options = { ...options, first: origin };
+    // Named one by one: V8 makes a shape of its own for every object that begins with a spread.
+    const { session, dialog, sessionUuid, logger, clock, policy } = options;
+    this.#options = { session, dialog, first: origin, sessionUuid, logger, clock, ...(policy ? { policy } : {}) };
     this.#writer = new AnswerWriter(options.first.receivedAt * 1000 + Math.floor(Math.random() * 1000));
     options.session.onEndRequested = (reason) => this.#hangUp(reason);
     this.#metadataType = options.first.metadata?.mediaType;
-    this.#snapshot = new SnapshotRequest({
-      ask: (request) => this.#ask(() => request),
-      mediaType: () => this.#metadataType,
-      logger: options.logger,
-    });
-    options.session.onSnapshotWanted = () => this.#snapshot.want();
-    this.#pause = this.#pauseSignal();
-    options.session.onPauseSignal = (resumed) => this.#pause.want(resumed);
+    options.session.onSnapshotWanted = () => {
+      this.#snapshot ??= this.#snapshotRequest();
+      this.#snapshot.want();
+    };
+    options.session.onPauseSignal = (resumed) => {
+      this.#pause ??= this.#pauseSignal();
+      this.#pause.want(resumed);
+    };
     this.#awaitsAnswer = options.first.media === undefined;
   }
 
@@ -157,8 +160,8 @@ export class RecordingDialog implements SipDialogHandlers {
 
   /** Something has arrived in the dialog: what could not be asked before may be asked now. */
   #ready(): void {
-    this.#snapshot.ready();
-    this.#pause.ready();
+    this.#snapshot?.ready();
+    this.#pause?.ready();
   }
 
   /**
@@ -166,6 +169,14 @@ export class RecordingDialog implements SipDialogHandlers {
    * the end of a pause all streams are wanted, because an SRC may have taken our `inactive` over as its own; its answer says what it
    * sends.
    */
+  #snapshotRequest(): SnapshotRequest {
+    return new SnapshotRequest({
+      ask: (request) => this.#ask(() => request),
+      mediaType: () => this.#metadataType,
+      logger: this.#options.logger,
+    });
+  }
+
   #pauseSignal(): PauseSignal {
     const { session, first, logger, clock } = this.#options;
     return new PauseSignal({
