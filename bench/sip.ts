@@ -14,9 +14,9 @@ const GOAL_RATE = 400;
 const P99_LIMIT_MS = 50;
 const SECONDS = 12;
 const STEP_SECONDS = 6;
-const SIGNALLING_STEPS = [500, 600, 700, 800, 1_000, 1_200];
-/** With media threads and files on the same core. */
-const SERVER_STEPS = [50, 100, 150, 200, 300, 400, 500];
+const SIGNALLING_STEPS = [450, 500, 600, 700, 800, 1_000];
+/** With media threads and files, on all cores, the load among them. */
+const SERVER_STEPS = [100, 200, 300, 400, 500];
 const HOLD_MS = 1_000;
 /** The line of the log that tells the port. */
 const LISTENS = /"transport":"udp"[^}]*"port":(\d+)/;
@@ -33,27 +33,31 @@ const pinned = availableParallelism() > 1 && spawnSync('taskset', ['-c', '0', 't
 const place = pinned ? 'on one core' : 'on any core';
 
 /**
- * On one core the threads that V8 collects garbage with only take turns with the one that answers, so what is measured there does
- * without them, and lets young objects live until most calls of a second are over.
+ * On one core the threads that V8 collects garbage with only take turns with the one that answers, so signalling is measured without
+ * them, and with room for young objects to die before they are moved. The whole server runs as it is started everywhere.
  */
+const SIGNALLING = 'sip-signalling.js';
+const WHOLE_SERVER = '../src/cli.js';
 const ONE_CORE = ['--single-threaded-gc', '--min-semi-space-size=16', '--max-semi-space-size=64'];
 
 function command(core: number, file: string, args: readonly string[]): [string, string[]] {
-  const line = [...(pinned && core === 0 ? ONE_CORE : []), sibling(file), ...args];
-  return pinned ? ['taskset', ['-c', String(core), process.execPath, ...line]] : [process.execPath, line];
+  const free = file === WHOLE_SERVER;
+  const line = [...(pinned && file === SIGNALLING ? ONE_CORE : []), sibling(file), ...args];
+  return pinned && !free ? ['taskset', ['-c', String(core), process.execPath, ...line]] : [process.execPath, line];
 }
 
 /**
  * The SIP side: calls per second and the time to the 200, and what an idle call holds, each beside a socket or a map that does no more.
- * Signalling is measured alone, and once more as a part of the whole server, whose media threads and files share the core.
+ * Signalling is measured alone on one core, and once more as a part of the whole server with its media threads and files.
  */
 export async function benchSip(): Promise<BenchResult[]> {
   const floor = await withBare((port) => load(port, GOAL_RATE, SECONDS));
   const ours = await withSignalling((port) => load(port, GOAL_RATE, SECONDS));
   print(`bare, ${GOAL_RATE} calls/s`, floor);
   print(`signalling, ${GOAL_RATE} calls/s ${place}`, ours);
-  const signalling = await highestRate('signalling', SIGNALLING_STEPS, withSignalling);
-  const server = await highestRate('whole server', SERVER_STEPS, withServer);
+  const carried = ours.failed === 0 && ours.p99 < P99_LIMIT_MS ? GOAL_RATE : 0;
+  const signalling = await highestRate('signalling', SIGNALLING_STEPS, carried, withSignalling);
+  const server = await highestRate('whole server', SERVER_STEPS, 0, withServer);
   const barePerSecond = await withBare(bareRate);
   const idle = await idleCalls();
   const beside = 'a socket that only answers, same load';
@@ -70,7 +74,13 @@ export async function benchSip(): Promise<BenchResult[]> {
     compare(`INVITE to 200 at ${GOAL_RATE} calls/s, signalling ${place}, p50`, 'ms', ours.p50, floor.p50),
     compare(`INVITE to 200 at ${GOAL_RATE} calls/s, signalling ${place}, p99`, 'ms', ours.p99, floor.p99),
     compare(`most calls/s of signalling ${within}`, 'calls/s', signalling, barePerSecond, atFullSpeed),
-    compare(`most calls/s of the whole server ${within}`, 'calls/s', server, barePerSecond, atFullSpeed),
+    compare(
+      `most calls/s of the whole server on all cores, the load's included`,
+      'calls/s',
+      server,
+      barePerSecond,
+      atFullSpeed,
+    ),
     compare('heap of an idle call', 'kB', idle.heapBytes / 1000, idle.inviteBytes / 1000, 'its INVITE'),
     compare('resident memory of an idle call', 'kB', idle.residentBytes / 1000, idle.inviteBytes / 1000, 'its INVITE'),
   ];
@@ -78,13 +88,14 @@ export async function benchSip(): Promise<BenchResult[]> {
 
 type Load = (port: number) => Promise<SipLoadResult>;
 
-/** The highest step that is carried; a step that fails is tried once more, because a neighbour on the machine may have spoilt it. */
+/** The highest step that is carried, or what is carried `below` them; a step that fails is tried once more, because a neighbour on the machine may have spoilt it. */
 async function highestRate(
   what: string,
   steps: readonly number[],
+  below: number,
   withPlace: (use: Load) => Promise<SipLoadResult>,
 ): Promise<number> {
-  let highest = 0;
+  let highest = below;
   for (const rate of steps) {
     let carried = false;
     for (let attempt = 0; attempt < 2 && !carried; attempt++) {
@@ -103,7 +114,7 @@ function withBare<T>(use: (port: number) => Promise<T>): Promise<T> {
 }
 
 function withSignalling<T>(use: (port: number) => Promise<T>): Promise<T> {
-  return withPeer('sip-signalling.js', [], {}, LISTENS, use);
+  return withPeer(SIGNALLING, [], {}, LISTENS, use);
 }
 
 async function load(port: number, rate: number, seconds: number): Promise<SipLoadResult> {
@@ -144,7 +155,7 @@ async function withServer<T>(use: (port: number) => Promise<T>): Promise<T> {
     LOG_LEVEL: 'info',
   };
   try {
-    return await withPeer('../src/cli.js', ['serve'], env, LISTENS, use);
+    return await withPeer(WHOLE_SERVER, ['serve'], env, LISTENS, use);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
