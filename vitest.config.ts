@@ -4,6 +4,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/helpers/build-once.ts'],
+    setupFiles: ['test/helpers/property-seed.ts'],
     testTimeout: 20_000,
     hookTimeout: 60_000,
     // Real servers share two cores in CI: files run one after another inside each of two workers.

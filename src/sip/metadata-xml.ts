@@ -23,11 +23,8 @@ export function readMetadata(bytes: Uint8Array): ReadMetadata {
     return normaliseMetadata(parseXml(raw), raw);
   } catch (error) {
     const { metadata, warnings } = normaliseMetadata(salvageXml(raw), raw);
-    const detail = SrsError.from(error).facts.rule;
-    return {
-      metadata: { ...metadata, mode: 'partial', salvaged: true },
-      warnings: [{ code: 'metadata_malformed', ...(typeof detail === 'string' ? { detail } : {}) }, ...warnings],
-    };
+    const { rule } = SrsError.from(error).facts;
+    return { metadata: { ...metadata, mode: 'partial', salvaged: true }, warnings: malformed(rule, warnings) };
   }
 }
 
@@ -82,6 +79,16 @@ function parseXml(text: string): XmlElement {
   parser.on('cdata', onText);
   parser.write(text).close();
   return top;
+}
+
+/** A document is malformed once, in as many ways as it is. */
+function malformed(rule: unknown, warnings: readonly Warning[]): Warning[] {
+  const inOtherWays = warnings.filter(({ code }) => code === 'metadata_malformed').map(({ detail }) => detail);
+  const details = [rule, ...inOtherWays].filter((detail) => typeof detail === 'string');
+  return [
+    { code: 'metadata_malformed', ...(details.length === 0 ? {} : { detail: details.join(', ') }) },
+    ...warnings.filter(({ code }) => code !== 'metadata_malformed'),
+  ];
 }
 
 function broken(rule: string, cause?: unknown): SrsError {

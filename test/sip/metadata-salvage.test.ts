@@ -99,6 +99,13 @@ describe('metadata that is not well-formed', () => {
     expect(performance.now() - before).toBeLessThan(4000);
   });
 
+  it('is told of once, however many rules it breaks', () => {
+    const twice = `<recordings>${GOOD.replace('<?xml version="1.0"?>', '')}<recording/></recordings`;
+    expect(readMetadata(Buffer.from(twice)).warnings).toEqual([
+      { code: 'metadata_malformed', detail: 'not well-formed, several recording elements' },
+    ]);
+  });
+
   it('never throws, whatever is cut out of a real document or put into it', () => {
     const document = fixtureNames
       .map((name) => fixture(name).body)
@@ -133,7 +140,9 @@ describe('metadata that is not well-formed', () => {
           }
           const { metadata, warnings } = readMetadata(Buffer.from(xml));
           expect(metadata.participants.length).toBeLessThanOrEqual(256);
-          expect(warnings.length).toBeLessThanOrEqual(1);
+          const codes = warnings.map(({ code }) => code);
+          expect(codes).toEqual([...new Set(codes)]);
+          expect(['metadata_malformed', 'metadata_id_repeated']).toEqual(expect.arrayContaining(codes));
         },
       ),
       { numRuns: 500 },
