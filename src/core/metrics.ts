@@ -1,5 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import { WARNING_CODES } from './model.js';
+import { WARNING_CODES } from './warning.js';
 
 /**
  * The only door to prom-client. Every metric is made here, with a closed set of label values that all exist from the start at 0,

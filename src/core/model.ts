@@ -17,6 +17,8 @@
  * All times are milliseconds unless a name says otherwise; wall-clock times are epoch milliseconds.
  */
 
+import type { Warning } from './warning.js';
+
 /** SDP media direction as written in the offer (RFC 8866 §6.7). */
 export type Direction = 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive';
 
@@ -192,60 +194,6 @@ export interface RecordingMetadata {
   readonly raw: string;
 }
 
-/** Names of the oddities we accept and report. The set is closed: it is also a metric's label. */
-export const WARNING_CODES = [
-  'metadata_missing',
-  'metadata_malformed',
-  'metadata_id_repeated',
-  'metadata_partial_unknown',
-  'label_missing',
-  'label_unknown',
-  'label_duplicate',
-  'mapping_inferred',
-  'participant_unknown',
-  'multipart_unterminated',
-  'sdp_line_ignored',
-  'stream_withdrawn',
-  'src_tag_missing',
-  'require_missing',
-  'namespace_draft',
-  'line_ends_bare_lf',
-  'content_type_garbled',
-  'disposition_missing',
-  'label_in_attribute',
-  'format_unnamed',
-  'connection_missing',
-  'not_siprec',
-  'no_rtp',
-  'recording_write_failed',
-  'utterances_dropped',
-  'pause_forgotten',
-  'pause_limit',
-] as const;
-export type WarningCode = (typeof WARNING_CODES)[number];
-
-/**
- * The normal shape of some vendor: nothing is lost or guessed by it. These count in `siprec_peer_quirks_total{quirk}`, where an
- * operator sees what an SBC sends, and are never events or lines of a record, which every call of that SBC would carry.
- */
-export const QUIET_WARNINGS: ReadonlySet<WarningCode> = new Set<WarningCode>([
-  'src_tag_missing',
-  'require_missing',
-  'namespace_draft',
-  'line_ends_bare_lf',
-  'content_type_garbled',
-  'disposition_missing',
-  'label_in_attribute',
-  'format_unnamed',
-  'connection_missing',
-]);
-
-/** Something unusual that cost nothing. `detail` never holds names, numbers or words spoken. */
-export interface Warning {
-  readonly code: WarningCode;
-  readonly detail?: string;
-}
-
 /** Correlation ids and vendor headers of a call: lower-case name, values in order of appearance. */
 export type CallAttributes = Readonly<Record<string, readonly string[]>>;
 
@@ -276,9 +224,6 @@ export interface RsOffer {
 /** Why a recording session ended. */
 export type EndReason = 'bye' | 'ack_timeout' | 'session_expired' | 'cancelled' | 'shutdown' | 'stopped' | 'failed';
 
-/** Whose pause it is: the SRC's (`a=inactive`), a command of ours, or both at once. */
-export type PausedBy = 'src' | 'us' | 'both';
-
 /** Who speaks on a leg, as far as it is known. */
 export interface Speaker {
   readonly participantId?: string;
@@ -298,99 +243,4 @@ export interface Word {
   readonly startMs: number;
   readonly endMs: number;
   readonly probability?: number;
-}
-
-interface EventBase {
-  /** Stable across redelivery; also the AMQP `message_id`. */
-  readonly eventId: string;
-  /** Process-wide, rising by one; WebSocket clients come back with `since`. */
-  readonly seq: number;
-  /** Epoch ms. */
-  readonly at: number;
-  /** SIP Call-ID. */
-  readonly callId: string;
-  /** Our id of the recording session. */
-  readonly sessionId: string;
-}
-
-/** Who and what a call is, as known when the event was published. */
-export interface CallFacts {
-  /** Those who take part now; at the end, everybody who did. */
-  readonly participants?: readonly Participant[];
-  /** Those under way now; at the end, all of them. */
-  readonly communicationSessions?: readonly { readonly id: string; readonly groupId?: string }[];
-  readonly attributes?: CallAttributes;
-  readonly dialect?: string;
-}
-
-export interface CallStarted extends EventBase, CallFacts {
-  readonly type: 'call.started';
-  readonly legs: readonly LegDescription[];
-}
-export interface CallUpdated extends EventBase, CallFacts {
-  readonly type: 'call.updated';
-  readonly legs: readonly LegDescription[];
-  /** `draining`: the recording is complete on disk, words are still to come. */
-  readonly state: 'recording' | 'paused' | 'draining';
-  /** Who holds the recording of all legs: the SRC by its direction, a command of ours, or both. */
-  readonly pausedBy?: PausedBy;
-  /** Legs that a command of ours has paused, when there are any. */
-  readonly pausedLegs?: readonly number[];
-}
-/** The last event of a call: its recording is complete and every utterance has its words or its failure. */
-export interface CallEnded extends EventBase, CallFacts {
-  readonly type: 'call.ended';
-  readonly reason: EndReason;
-  readonly durationMs: number;
-  readonly legs: readonly LegDescription[];
-  /** Folder of the recording, relative to `DATA_DIR`. */
-  readonly recording: string;
-}
-/** The final words of one utterance. Empty text is a result: voice activity heard something, the engine no words. */
-export interface TranscriptFinal extends EventBase {
-  readonly type: 'transcript.final';
-  readonly utteranceId: string;
-  readonly leg: LegDescription;
-  readonly text: string;
-  /** Call clock. */
-  readonly startMs: number;
-  readonly endMs: number;
-  readonly words: readonly Word[];
-  readonly language?: string;
-  readonly vendor: string;
-  readonly model: string;
-  /** From the end of the utterance's audio to this event. */
-  readonly delayMs: number;
-}
-export interface TranscriptFailed extends EventBase {
-  readonly type: 'transcript.failed';
-  readonly utteranceId: string;
-  readonly leg: LegDescription;
-  readonly startMs: number;
-  readonly endMs: number;
-  readonly vendor: string;
-  /** Code of the error table. */
-  readonly code: string;
-}
-export interface RecordingWarning extends EventBase {
-  readonly type: 'recording.warning';
-  readonly warning: Warning;
-}
-
-/** Everything a listener can hear. */
-export type CallEvent = CallStarted | CallUpdated | CallEnded | TranscriptFinal | TranscriptFailed | RecordingWarning;
-
-/** An event before the bus gave it `eventId`, `seq` and `at`. */
-export type CallEventDraft = CallEvent extends infer E
-  ? E extends CallEvent
-    ? Omit<E, 'eventId' | 'seq' | 'at'>
-    : never
-  : never;
-
-/** A leg as events and records show it. */
-export interface LegDescription {
-  /** 1-based, in order of appearance: `leg-1.wav`. */
-  readonly leg: number;
-  readonly label: string;
-  readonly speaker: Speaker;
 }

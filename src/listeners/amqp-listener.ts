@@ -1,6 +1,6 @@
+import type { CallEvent } from '../core/call-event.js';
 import type { Logger } from '../core/logger.js';
 import type { Metrics } from '../core/metrics.js';
-import type { CallEvent } from '../core/model.js';
 import { AmqpConnection, type AmqpConnectionOptions } from './amqp-connection.js';
 import { routeOf } from './amqp-topology.js';
 import { CallLanes, type Outgoing } from './call-lanes.js';

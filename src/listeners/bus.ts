@@ -1,8 +1,8 @@
+import type { CallEvent, CallEventDraft } from '../core/call-event.js';
 import type { Clock } from '../core/clock.js';
 import { uuid } from '../core/ids.js';
 import type { Logger } from '../core/logger.js';
 import type { Metrics } from '../core/metrics.js';
-import type { CallEvent, CallEventDraft } from '../core/model.js';
 import type { EventLog } from '../store/event-log.js';
 import type { ListenerHealth, TranscriptListener } from './listener.js';
 

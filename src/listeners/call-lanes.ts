@@ -1,4 +1,4 @@
-import type { CallEvent } from '../core/model.js';
+import type { CallEvent } from '../core/call-event.js';
 
 /** An event on its way to the broker. */
 export interface Outgoing {

@@ -1,12 +1,5 @@
-import type {
-  CallAttributes,
-  CallEvent,
-  CallFacts,
-  LegDescription,
-  Participant,
-  TranscriptFailed,
-  TranscriptFinal,
-} from '../core/model.js';
+import type { CallEvent, CallFacts, LegDescription, TranscriptFailed, TranscriptFinal } from '../core/call-event.js';
+import type { CallAttributes, Participant } from '../core/model.js';
 
 /**
  * The outside shape of events, made here and nowhere else; `docs/reference/events.md` describes it.

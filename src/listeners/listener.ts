@@ -1,4 +1,4 @@
-import type { CallEvent } from '../core/model.js';
+import type { CallEvent } from '../core/call-event.js';
 
 /** One way out for transcripts. A listener keeps its own queue: `publish` never waits and never throws. */
 export interface TranscriptListener {

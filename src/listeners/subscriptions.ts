@@ -1,4 +1,4 @@
-import type { CallEvent } from '../core/model.js';
+import type { CallEvent } from '../core/call-event.js';
 import { callUuid } from './event-json.js';
 
 /** The word for everything, in `subscribe` and `unsubscribe`. */

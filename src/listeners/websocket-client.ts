@@ -1,5 +1,5 @@
+import type { CallEvent } from '../core/call-event.js';
 import { SrsError } from '../core/errors.js';
-import type { CallEvent } from '../core/model.js';
 import type { EventLog } from '../store/event-log.js';
 import { parseClientMessage } from './client-message.js';
 import { eventJson } from './event-json.js';

@@ -1,9 +1,9 @@
 import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
+import type { CallEvent } from '../core/call-event.js';
 import type { Logger } from '../core/logger.js';
 import type { Metrics } from '../core/metrics.js';
-import type { CallEvent } from '../core/model.js';
 import type { EventLog } from '../store/event-log.js';
 import type { ListenerHealth, TranscriptListener } from './listener.js';
 import { type Admission, chooseProtocol, UpgradeGate } from './upgrade-gate.js';

@@ -1,4 +1,4 @@
-import type { RtpDropReason } from '../core/metrics.js';
+import type { LegStatistics } from '../core/leg-statistics.js';
 import type { CutReason, MediaFormat } from '../core/model.js';
 
 /**
@@ -102,16 +102,9 @@ export interface CutUtterance {
   readonly endedAt: number;
 }
 
-export interface LegStatistics {
+/** The figures of a leg, and where its audio lies. */
+export interface FinishedLeg extends LegStatistics {
   readonly leg: number;
-  readonly packets: number;
-  readonly bytes: number;
-  readonly lost: number;
-  readonly dropped: Readonly<Record<RtpDropReason, number>>;
-  /** Distinct SSRCs seen. */
-  readonly sources: number;
-  /** Call clock; absent when no RTP ever came. */
-  readonly firstPacketMs?: number;
   /** Name of the file in the call's directory. */
   readonly file: string;
 }
@@ -120,7 +113,7 @@ export interface MediaCallResult {
   /** Epoch ms of the first sample of all files. */
   readonly startedAt: number;
   readonly durationMs: number;
-  readonly legs: readonly LegStatistics[];
+  readonly legs: readonly FinishedLeg[];
   /** Bytes of all files. */
   readonly bytes: number;
 }

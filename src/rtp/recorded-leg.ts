@@ -3,7 +3,7 @@ import type { RtpDropReason } from '../core/metrics.js';
 import type { MediaFormat } from '../core/model.js';
 import { LegTimeline, SAMPLES_PER_MS, type TimelineHooks } from './leg-timeline.js';
 import { type MediaCounters, noDrops } from './media-counters.js';
-import type { LegStatistics } from './media-plane.js';
+import type { FinishedLeg } from './media-plane.js';
 import type { PauseGate } from './pause-gate.js';
 import { type PayloadTable, payloadTable } from './payload-table.js';
 import { emptyRtpHeader, isRtcp, parseRtp } from './rtp-packet.js';
@@ -163,7 +163,7 @@ export class RecordedLeg {
     this.#reportLost();
   }
 
-  statistics(file: string): LegStatistics {
+  statistics(file: string): FinishedLeg {
     this.#endSource();
     this.#reportLost();
     const { firstStart } = this.timeline;

@@ -5,9 +5,9 @@ import type { MediaFormat } from '../core/model.js';
 import { Turns } from '../core/turns.js';
 import { noDrops } from './media-counters.js';
 import type {
+  FinishedLeg,
   LegHandle,
   LegOptions,
-  LegStatistics,
   MediaCall,
   MediaCallEvents,
   MediaCallOptions,
@@ -210,7 +210,7 @@ export class ThreadCall implements MediaCall {
       );
     let bytes = await size('call.wav');
     let longest = LEG_HEADER_BYTES;
-    const legs: LegStatistics[] = [];
+    const legs: FinishedLeg[] = [];
     for (const leg of [...this.#legs.keys()].sort((a, b) => a - b)) {
       const file = `leg-${leg}.wav`;
       const legBytes = await size(file);

@@ -1,4 +1,4 @@
-import type { LegDescription, PausedBy } from '../core/model.js';
+import type { LegDescription, PausedBy } from '../core/call-event.js';
 import type { PauseInterval } from '../core/pause-interval.js';
 import type { PauseInstant } from '../rtp/media-plane.js';
 import type { PauseCommand } from './pause-control.js';

@@ -1,4 +1,6 @@
-import type { CallAttributes, CallFacts, Participant, RsOffer, Warning } from '../core/model.js';
+import type { CallFacts } from '../core/call-event.js';
+import type { CallAttributes, Participant, RsOffer } from '../core/model.js';
+import type { Warning } from '../core/warning.js';
 import type { CallRecordIdentity } from '../store/call-history.js';
 import { MetadataState } from './metadata-state.js';
 import { hasStopped, Presence } from './presence.js';

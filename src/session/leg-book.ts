@@ -1,4 +1,5 @@
-import type { LegDescription, MediaFormat, OfferedStream, Speaker } from '../core/model.js';
+import type { LegDescription } from '../core/call-event.js';
+import type { MediaFormat, OfferedStream, Speaker } from '../core/model.js';
 import type { RecordedLeg } from '../store/call-record.js';
 
 /** A recorded m-line. A slot that went through port 0 and came back is a new leg (RFC 3264 §8.1). */

@@ -1,14 +1,7 @@
+import type { CallEventDraft, CallFacts, LegDescription } from '../core/call-event.js';
 import { SrsError } from '../core/errors.js';
 import type { Logger } from '../core/logger.js';
-import type {
-  CallEventDraft,
-  CallFacts,
-  EndReason,
-  LegDescription,
-  MediaAnswer,
-  OfferedStream,
-  RsOffer,
-} from '../core/model.js';
+import type { EndReason, MediaAnswer, OfferedStream, RsOffer } from '../core/model.js';
 import { Turns } from '../core/turns.js';
 import type { MediaCall, MediaCallEvents, MediaCallResult, PauseInstant } from '../rtp/media-plane.js';
 import type { LiveCall } from './call-control.js';

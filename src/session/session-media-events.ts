@@ -1,5 +1,5 @@
 import type { Logger } from '../core/logger.js';
-import type { Warning } from '../core/model.js';
+import type { Warning } from '../core/warning.js';
 import type { CutUtterance, MediaCallEvents } from '../rtp/media-plane.js';
 
 /** What a session does about its media. */

@@ -1,16 +1,13 @@
 import { relative, resolve } from 'node:path';
+import type { CallEvent } from '../core/call-event.js';
+import type { LegStatistics } from '../core/leg-statistics.js';
 import type { Logger } from '../core/logger.js';
-import type { CallEvent, EndReason, RsOffer } from '../core/model.js';
+import type { EndReason, RsOffer } from '../core/model.js';
 import type { PauseInterval } from '../core/pause-interval.js';
-import type { LegStatistics, MediaCallResult } from '../rtp/media-plane.js';
+import type { FinishedLeg, MediaCallResult } from '../rtp/media-plane.js';
 import { CallDirectory } from '../store/call-directory.js';
 import type { CallRecordIdentity } from '../store/call-history.js';
-import {
-  type CallRecord,
-  CallRecordWriter,
-  type RecordedLeg,
-  type RecordedLegStatistics,
-} from '../store/call-record.js';
+import { type CallRecord, CallRecordWriter, type RecordedLeg } from '../store/call-record.js';
 import type { Disk } from '../store/disk.js';
 
 /**
@@ -29,7 +26,7 @@ export class SessionRecord {
   #metadata: Promise<void> = Promise.resolve();
   /** Asked at every write, so that an idle call keeps nothing twice. */
   #description: ((startedAt: number) => RecordDescription) | undefined;
-  #media: readonly LegStatistics[] = [];
+  #media: readonly FinishedLeg[] = [];
 
   constructor(folder: CallDirectory, dataDirectory: string, initial: CallRecord, options: SessionRecordOptions) {
     const { logger, disk } = options;
@@ -141,9 +138,8 @@ export interface RecordDescription {
   readonly identity: CallRecordIdentity;
 }
 
-function statisticsOf(leg: LegStatistics): RecordedLegStatistics {
-  const { packets, bytes, lost, dropped, sources, firstPacketMs } = leg;
-  return { packets, bytes, lost, dropped, sources, ...(firstPacketMs === undefined ? {} : { firstPacketMs }) };
+function statisticsOf({ leg: _leg, file: _file, ...statistics }: FinishedLeg): LegStatistics {
+  return statistics;
 }
 
 export interface SessionRecordOptions {

@@ -1,7 +1,7 @@
+import type { CallEvent, CallEventDraft } from '../core/call-event.js';
 import type { Clock } from '../core/clock.js';
 import type { Logger } from '../core/logger.js';
 import type { Metrics } from '../core/metrics.js';
-import type { CallEvent, CallEventDraft } from '../core/model.js';
 import type { MediaPlane } from '../rtp/media-plane.js';
 import type { Disk } from '../store/disk.js';
 import type { SttJob, SttOutcome } from '../stt/dispatcher.js';

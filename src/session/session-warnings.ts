@@ -1,5 +1,5 @@
 import type { Metrics } from '../core/metrics.js';
-import { QUIET_WARNINGS, type Warning } from '../core/model.js';
+import { QUIET_WARNINGS, type Warning } from '../core/warning.js';
 
 /** Events of warnings in one session; after them only the metric counts codes that are new. */
 const MAX_TOLD = 100;

@@ -1,4 +1,5 @@
-import type { MetadataStream, OfferedStream, Participant, Speaker, Warning, WarningCode } from '../core/model.js';
+import type { MetadataStream, OfferedStream, Participant, Speaker } from '../core/model.js';
+import type { Warning, WarningCode } from '../core/warning.js';
 import type { MetadataState } from './metadata-state.js';
 
 export interface SpeakerMapping {

@@ -1,8 +1,8 @@
+import type { CallEventDraft, LegDescription } from '../core/call-event.js';
 import type { Clock } from '../core/clock.js';
 import { SrsError } from '../core/errors.js';
 import type { Logger } from '../core/logger.js';
 import type { Metrics } from '../core/metrics.js';
-import type { CallEventDraft, LegDescription } from '../core/model.js';
 import type { CutUtterance } from '../rtp/media-plane.js';
 import type { SttJob, SttOutcome } from '../stt/dispatcher.js';
 import { OrderedRelease } from '../transcript/ordered-release.js';

@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer';
-import type { RecordingMetadata, WarningCode } from '../core/model.js';
+import type { RecordingMetadata } from '../core/model.js';
+import type { WarningCode } from '../core/warning.js';
 import type { SipRequestView } from './sip-server.js';
 
 /** What a dialect is told by. Texts are bounded. */

@@ -1,4 +1,5 @@
-import type { MetadataStream, Warning } from '../core/model.js';
+import type { MetadataStream } from '../core/model.js';
+import type { Warning } from '../core/warning.js';
 
 interface Named {
   readonly id: string;

@@ -7,8 +7,8 @@ import type {
   ParticipantStreams,
   RecordingMetadata,
   SessionGroup,
-  Warning,
 } from '../core/model.js';
+import type { Warning } from '../core/warning.js';
 import { isOpaque, readExtensions } from './metadata-extensions.js';
 import {
   attribute,

@@ -1,6 +1,7 @@
 import { SaxesParser } from 'saxes';
 import { SrsError } from '../core/errors.js';
-import type { RecordingMetadata, Warning } from '../core/model.js';
+import type { RecordingMetadata } from '../core/model.js';
+import type { Warning } from '../core/warning.js';
 import { decodeXml } from './metadata-encoding.js';
 import { normaliseMetadata } from './metadata-normal-form.js';
 import { salvageXml } from './metadata-salvage.js';

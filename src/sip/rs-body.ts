@@ -1,5 +1,6 @@
 import { SrsError } from '../core/errors.js';
-import type { MediaOffer, RecordingMetadata, Warning } from '../core/model.js';
+import type { MediaOffer, RecordingMetadata } from '../core/model.js';
+import type { Warning } from '../core/warning.js';
 import { type MediaType, parseMediaType } from './media-type.js';
 import { looksLikeMetadata, readMetadata } from './metadata-xml.js';
 import { type BodyPart, splitMultipart } from './multipart.js';

@@ -1,4 +1,5 @@
-import type { RsOffer, Warning } from '../core/model.js';
+import type { RsOffer } from '../core/model.js';
+import type { Warning } from '../core/warning.js';
 import { readCallAttributes } from './call-attributes.js';
 import { recogniseDialect } from './dialects.js';
 import { maskedInvite } from './invite-copy.js';

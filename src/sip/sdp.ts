@@ -1,5 +1,6 @@
 import { parse } from 'sdp-transform';
-import type { Direction, MediaFormat, MediaOffer, OfferedStream, Warning } from '../core/model.js';
+import type { Direction, MediaFormat, MediaOffer, OfferedStream } from '../core/model.js';
+import type { Warning } from '../core/warning.js';
 import { cutSdp, type SdpSection } from './sdp-lines.js';
 
 export interface ReadOffer {

@@ -1,26 +1,17 @@
 import { join } from 'node:path';
+import type { LegDescription, TranscriptFailed, TranscriptFinal } from '../core/call-event.js';
 import { SrsError } from '../core/errors.js';
-import type { EndReason, LegDescription, TranscriptFailed, TranscriptFinal, Warning } from '../core/model.js';
+import type { LegStatistics } from '../core/leg-statistics.js';
+import type { EndReason } from '../core/model.js';
 import type { PauseInterval } from '../core/pause-interval.js';
+import type { Warning } from '../core/warning.js';
 import type { CallRecordIdentity, RecordedSpell } from './call-history.js';
 import { type Disk, type DiskFile, pooledDisk } from './disk.js';
-
-/** What the media plane counted on one leg. */
-export interface RecordedLegStatistics {
-  readonly packets: number;
-  readonly bytes: number;
-  readonly lost: number;
-  readonly dropped: Readonly<Record<string, number>>;
-  /** Distinct SSRCs. */
-  readonly sources: number;
-  /** Call clock; absent when no RTP ever came. */
-  readonly firstPacketMs?: number;
-}
 
 export interface RecordedLeg extends LegDescription {
   /** Name in the session's folder. */
   readonly file?: string;
-  readonly statistics?: RecordedLegStatistics;
+  readonly statistics?: LegStatistics;
   /** Who spoke on it, oldest first; `speaker` is the last one. */
   readonly speakers?: readonly RecordedSpell[];
 }

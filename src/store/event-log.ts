@@ -1,4 +1,4 @@
-import type { CallEvent, CallFacts, LegDescription } from '../core/model.js';
+import type { CallEvent, CallFacts, LegDescription } from '../core/call-event.js';
 
 /** What of the past is still held, for a reader that comes back with `since`. */
 export interface EventReplay {

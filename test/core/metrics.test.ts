@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Metrics } from '../../src/core/metrics.js';
-import { WARNING_CODES } from '../../src/core/model.js';
+import { WARNING_CODES } from '../../src/core/warning.js';
 
 const CONTRACT = [
   'siprec_whisper_cli_duration_seconds',

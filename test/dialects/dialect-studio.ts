@@ -1,6 +1,8 @@
+import type { CallEvent } from '../../src/core/call-event.js';
 import { silentLogger } from '../../src/core/logger.js';
-import type { CallEvent, Participant, RsOffer, Speaker, WarningCode } from '../../src/core/model.js';
-import { WARNING_CODES } from '../../src/core/model.js';
+import type { Participant, RsOffer, Speaker } from '../../src/core/model.js';
+import type { WarningCode } from '../../src/core/warning.js';
+import { WARNING_CODES } from '../../src/core/warning.js';
 import { readOffer } from '../../src/sip/sdp.js';
 import { createSiprecDoor } from '../../src/sip/siprec-door.js';
 import { eventually } from '../helpers/eventually.js';

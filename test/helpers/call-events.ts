@@ -1,7 +1,7 @@
+import type { CallEvent, CallEventDraft, LegDescription } from '../../src/core/call-event.js';
 import { systemClock } from '../../src/core/clock.js';
 import { silentLogger } from '../../src/core/logger.js';
 import { Metrics } from '../../src/core/metrics.js';
-import type { CallEvent, CallEventDraft, LegDescription } from '../../src/core/model.js';
 import { EventBus } from '../../src/listeners/bus.js';
 import { type EventLog, MemoryEventLog } from '../../src/store/event-log.js';
 

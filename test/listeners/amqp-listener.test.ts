@@ -1,8 +1,8 @@
 import { type AddressInfo, createServer, connect as openSocket } from 'node:net';
 import { type ChannelModel, connect, type GetMessage } from 'amqplib';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { CallEvent } from '../../src/core/call-event.js';
 import { silentLogger } from '../../src/core/logger.js';
-import type { CallEvent } from '../../src/core/model.js';
 import { AmqpListener, type AmqpListenerOptions } from '../../src/listeners/amqp-listener.js';
 import { type Desk, desk, metricValue, spoken } from '../helpers/call-events.js';
 import { eventually } from '../helpers/eventually.js';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { CallEvent } from '../../src/core/model.js';
+import type { CallEvent } from '../../src/core/call-event.js';
 import type { TranscriptListener } from '../../src/listeners/listener.js';
 import { desk, spoken } from '../helpers/call-events.js';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { CallEvent } from '../../src/core/model.js';
+import type { CallEvent } from '../../src/core/call-event.js';
 import { CallLanes, type Outgoing } from '../../src/listeners/call-lanes.js';
 import { desk, spoken } from '../helpers/call-events.js';
 

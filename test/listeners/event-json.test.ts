@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { CallEventDraft } from '../../src/core/model.js';
+import type { CallEventDraft } from '../../src/core/call-event.js';
 import { amqpBody, eventJson } from '../../src/listeners/event-json.js';
 import { aliceLeg, desk, spoken } from '../helpers/call-events.js';
 

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { CallEvent } from '../../src/core/model.js';
+import type { CallEvent } from '../../src/core/call-event.js';
 import { eventJson } from '../../src/listeners/event-json.js';
 import { readMetadata } from '../../src/sip/metadata-xml.js';
 import { eventually } from '../helpers/eventually.js';

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import type { CallEvent } from '../../src/core/model.js';
+import type { CallEvent } from '../../src/core/call-event.js';
 import { eventJson } from '../../src/listeners/event-json.js';
 import type { RecordingSessionPort } from '../../src/session/recorder.js';
 import { eventually } from '../helpers/eventually.js';

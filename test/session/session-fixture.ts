@@ -1,10 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { encodeG711 } from '../../src/audio/g711.js';
+import type { CallEvent } from '../../src/core/call-event.js';
 import { systemClock } from '../../src/core/clock.js';
 import { silentLogger } from '../../src/core/logger.js';
 import type { Metrics } from '../../src/core/metrics.js';
-import type { CallEvent, OfferedStream, RecordingMetadata, RsOffer } from '../../src/core/model.js';
+import type { OfferedStream, RecordingMetadata, RsOffer } from '../../src/core/model.js';
 import { EventBus } from '../../src/listeners/bus.js';
 import type { MediaThreads, MediaThreadsOptions } from '../../src/rtp/media-pool.js';
 import { SessionRecorder } from '../../src/session/session-recorder.js';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { SrsError } from '../../src/core/errors.js';
-import { QUIET_WARNINGS } from '../../src/core/model.js';
+import { QUIET_WARNINGS } from '../../src/core/warning.js';
 import { readFirstOffer, readRsOffer } from '../../src/sip/rs-offer.js';
 import { altered, fixture, fixtureNames, requestView } from '../helpers/siprec-fixture.js';
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { QUIET_WARNINGS, type Speaker } from '../../src/core/model.js';
+import type { Speaker } from '../../src/core/model.js';
+import { QUIET_WARNINGS } from '../../src/core/warning.js';
 import { MetadataState } from '../../src/session/metadata-state.js';
 import { mapSpeakers } from '../../src/session/speaker-mapping.js';
 import { readFirstOffer, readRsOffer } from '../../src/sip/rs-offer.js';
