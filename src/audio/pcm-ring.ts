@@ -31,6 +31,14 @@ export class PcmRing {
     for (const end = offset + length; at < end; at++, slot++) samples[slot] = table[payload[at] as number] as number;
   }
 
+  /** Copies `length` samples into place. */
+  write(position: number, from: Int16Array, offset: number, length: number): void {
+    const slot = position & this.#mask;
+    const first = Math.min(length, this.capacity - slot);
+    this.samples.set(from.subarray(offset, offset + first), slot);
+    if (first < length) this.samples.set(from.subarray(offset + first, offset + length), 0);
+  }
+
   /** Zeroes the positions from `from` up to, not including, `to`. */
   silence(from: number, to: number): void {
     if (to - from >= this.capacity) {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { WavWriter } from '../audio/wav-writer.js';
 import { SrsError } from '../core/errors.js';
 import type { LegTimeline } from './leg-timeline.js';
+import type { Payload } from './payload.js';
 
 const SAMPLE_RATE = 8000;
 /** Readable by the owner and its group only. */
@@ -110,15 +111,12 @@ export class CallFiles {
     }
   }
 
-  /** Puts the payload of a very late packet where it belongs in the files. */
-  patchPast(leg: number, start: number, table: Int16Array, payload: Uint8Array, offset: number, length: number): void {
+  /** Puts `length` samples of a very late packet, from its sample `first` on, where they belong in the files. */
+  patchPast(leg: number, start: number, payload: Payload, first: number, length: number): void {
     const file = this.#legs.get(leg);
     if (!file) return;
-    const decode = (from: number, to: number, at: number, stride: number): void => {
-      for (let i = from; i < to; i++) {
-        block[at + (i - from) * stride] = table[payload[offset + i - start] as number] as number;
-      }
-    };
+    const decode = (from: number, to: number, at: number, stride: number): void =>
+      payload.copyInto(block, first + from - start, first + to - start, at, stride);
     for (let from = start; from < start + length; from += BLOCK_FRAMES) {
       const to = Math.min(start + length, from + BLOCK_FRAMES);
       decode(from, to, 0, 1);
@@ -128,8 +126,9 @@ export class CallFiles {
     this.#attempt(() => this.#patchStereo(start, start + length, (at, to) => decode(at, to, leg - 1, CHANNELS)));
   }
 
-  /** Writes the rest, makes every file `end` samples long and closes them. */
-  finish(end: number): void {
+  /** Writes the rest, makes every file as long as the call and closes them. */
+  finish(endMs: number): void {
+    const end = Math.round((endMs * SAMPLE_RATE) / 1000);
     for (const file of this.#legs.values()) {
       this.#attempt(() => this.#writeLeg(file, Math.min(end, file.timeline.committed)));
       this.#attempt(() => file.writer.finish(end));

@@ -3,7 +3,7 @@ import type { VoiceActivity, VoiceActivityEngine } from '../audio/voice-activity
 import { SrsError } from '../core/errors.js';
 import type { CutReason, MediaFormat } from '../core/model.js';
 import { CallFiles } from './call-files.js';
-import { SAMPLES_PER_MS, type TimelineHooks } from './leg-timeline.js';
+import type { TimelineHooks } from './leg-timeline.js';
 import type { MediaCounters } from './media-counters.js';
 import type { MediaCallResult, PauseInstant } from './media-plane.js';
 import type { PauseGate } from './pause-gate.js';
@@ -16,10 +16,13 @@ const MAX_BEFORE_MS = 1000;
 /** The call ends with its newest audio when that is this near to its end by the clock. */
 const SAME_END_MS = 300;
 /** A leg that joins later begins this much before the present: its first packets were spoken before they came. */
-const JOIN_BEFORE_SAMPLES = 1600;
-
-/** 20 ms: legs whose first audio is this near have begun together. */
-const SAME_START_SAMPLES = 160;
+const JOIN_BEFORE_MS = 200;
+/** Legs whose first audio is this near have begun together. */
+const SAME_START_MS = 20;
+/** Utterances are cut at 8 kHz. */
+const CUT_SAMPLES_PER_MS = 8;
+/** The call clock goes in steps of 125 µs: a whole number of samples of every leg. */
+const STEPS_PER_MS = 8;
 
 /** A cut utterance as it leaves the worker. */
 export interface UtteranceCut {
@@ -81,20 +84,20 @@ export class RecordedCall {
   addLeg(leg: number, formats: readonly MediaFormat[], active: boolean): RecordedLeg {
     if (this.#legs.has(leg)) throw new SrsError('SRS_INTERNAL', `Leg ${leg} is open already.`);
     this.#openedAt ??= this.#options.clock();
-    const origin = this.#zero === undefined ? 0 : Math.max(0, this.#wall() - JOIN_BEFORE_SAMPLES);
-    const cutter = this.#cutter(leg, origin);
+    const originMs = this.#zero === undefined ? 0 : Math.max(0, this.#wallMs() - JOIN_BEFORE_MS);
+    const cutter = this.#cutter(leg, originMs * CUT_SAMPLES_PER_MS);
     const hooks: TimelineHooks = {
       committed: (from, to) => this.#committed(recorded, from, to),
       changed: (from, to) => this.#files.patch(leg, from, to),
-      past: (from, table, bytes, offset, length) => this.#files.patchPast(leg, from, table, bytes, offset, length),
+      past: (from, payload, first, length) => this.#files.patchPast(leg, from, payload, first, length),
       makeRoom: (before) => this.#files.makeRoom(leg, before),
-      wall: () => this.#wall(),
+      wallMs: () => this.#wallMs(),
     };
     const recorded = new RecordedLeg({
       leg,
       formats,
       active,
-      origin,
+      originMs,
       counters: this.#options.counters,
       hooks,
       paused: this.#paused,
@@ -123,18 +126,18 @@ export class RecordedCall {
   setPaused(paused: boolean, legs?: readonly number[]): PauseInstant {
     const now = this.#options.clock();
     if (this.#zero === undefined) this.#findZero(now, true);
-    const wall = this.#wall(now);
+    const wallMs = this.#wallMs(now);
     if (!legs) this.#paused = paused;
-    for (const leg of this.#legs.values()) if (!legs || legs.includes(leg.leg)) leg.setPaused(paused, wall);
-    return { atMs: wall / SAMPLES_PER_MS, at: this.#options.epoch() };
+    for (const leg of this.#legs.values()) if (!legs || legs.includes(leg.leg)) leg.setPaused(paused, wallMs);
+    return { atMs: wallMs, at: this.#options.epoch() };
   }
 
   /** One tick of the loop, after the sockets were drained. @param now monotonic ms */
   tick(now: number, flush: boolean): void {
     if (this.#zero === undefined && !this.#findZero(now, false)) return;
-    const wall = this.#wall(now);
+    const wallMs = this.#wallMs(now);
     for (const leg of this.#legs.values()) {
-      leg.tick(wall);
+      leg.tick(wallMs);
       this.#reportFirstPacket(leg);
     }
     if (flush) this.#files.flush();
@@ -145,23 +148,23 @@ export class RecordedCall {
     const now = this.#options.clock();
     if (this.#zero === undefined) this.#findZero(now, true);
     const zero = this.#zero ?? endedAt;
-    let newest = 0;
+    let newestMs = 0;
     for (const leg of this.#legs.values()) {
-      leg.settle(this.#wall(now), true);
+      leg.settle(this.#wallMs(now), true);
       this.#reportFirstPacket(leg);
-      newest = Math.max(newest, leg.timeline.newestEnd);
+      newestMs = Math.max(newestMs, leg.timeline.msAt(leg.timeline.newestEnd));
     }
-    const wallEnd = this.#legs.size === 0 ? 0 : Math.max(0, Math.round((endedAt - zero) * SAMPLES_PER_MS));
-    const end = newest >= wallEnd - SAME_END_MS * SAMPLES_PER_MS ? newest : wallEnd;
+    const wallEndMs = this.#legs.size === 0 ? 0 : Math.max(0, inSteps(endedAt - zero));
+    const endMs = newestMs >= wallEndMs - SAME_END_MS ? newestMs : wallEndMs;
     for (const leg of this.#legs.values()) {
-      leg.timeline.commitTo(end);
+      leg.timeline.commitTo(leg.timeline.at(endMs));
       leg.cutter?.flush('end');
     }
-    this.#files.finish(end);
+    this.#files.finish(endMs);
     this.close();
     return {
       startedAt: this.#startedAt,
-      durationMs: end / SAMPLES_PER_MS,
+      durationMs: endMs,
       legs: [...this.#legs.values()].map((leg) => leg.statistics(CallFiles.nameOf(leg.leg))),
       bytes: this.#files.bytes,
     };
@@ -173,8 +176,9 @@ export class RecordedCall {
     for (const detector of this.#detectors.splice(0)) detector.close();
   }
 
-  #wall(now = this.#options.clock()): number {
-    return Math.round((now - (this.#zero ?? 0)) * SAMPLES_PER_MS);
+  /** The call clock. */
+  #wallMs(now = this.#options.clock()): number {
+    return inSteps(now - (this.#zero ?? 0));
   }
 
   /**
@@ -183,18 +187,18 @@ export class RecordedCall {
    */
   #findZero(now: number, force: boolean): boolean {
     const opened = this.#openedAt ?? now;
-    let waiting = 0;
-    for (const { timeline } of this.#legs.values()) waiting = Math.max(waiting, timeline.waitingSamples);
-    if (waiting > 0) {
+    let waitingMs = 0;
+    for (const { timeline } of this.#legs.values()) waitingMs = Math.max(waitingMs, timeline.waitingMs);
+    if (waitingMs > 0) {
       if (!force && !this.#waitedOnce) {
         this.#waitedOnce = true;
         return false;
       }
-      const before = Math.min(waiting / SAMPLES_PER_MS, now - opened + MAX_BEFORE_MS);
-      this.#zero = now - before;
+      const beforeMs = Math.min(waitingMs, now - opened + MAX_BEFORE_MS);
+      this.#zero = now - beforeMs;
       for (const leg of this.#legs.values()) {
-        const own = leg.timeline.waitingSamples;
-        if (Math.abs(before * SAMPLES_PER_MS - own) <= SAME_START_SAMPLES) leg.settle(own);
+        const ownMs = leg.timeline.waitingMs;
+        if (Math.abs(beforeMs - ownMs) <= SAME_START_MS) leg.settle(ownMs);
       }
     } else if (force || now - opened >= FIRST_PACKET_MS) this.#zero = opened;
     if (this.#zero === undefined) return false;
@@ -211,11 +215,11 @@ export class RecordedCall {
     const emit = (cut: Cut): void => {
       number++;
       this.#options.counters.utterances[cut.reason]++;
-      const endMs = cut.end / SAMPLES_PER_MS;
+      const endMs = cut.end / CUT_SAMPLES_PER_MS;
       this.#events.utterance({
         leg,
         number,
-        startMs: cut.start / SAMPLES_PER_MS,
+        startMs: cut.start / CUT_SAMPLES_PER_MS,
         endMs,
         reason: cut.reason,
         samples: cut.samples,
@@ -235,6 +239,11 @@ export class RecordedCall {
   #reportFirstPacket(leg: RecordedLeg): void {
     if (leg.timeline.firstStart < 0 || this.#heard.has(leg.leg)) return;
     this.#heard.add(leg.leg);
-    this.#events.firstPacket(leg.leg, leg.timeline.firstStart / SAMPLES_PER_MS);
+    this.#events.firstPacket(leg.leg, leg.timeline.msAt(leg.timeline.firstStart));
   }
+}
+
+/** A time of the call clock, at its nearest step. */
+function inSteps(ms: number): number {
+  return Math.round(ms * STEPS_PER_MS) / STEPS_PER_MS;
 }

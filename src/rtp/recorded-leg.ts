@@ -1,10 +1,11 @@
 import type { UtteranceCutter } from '../audio/utterance-cutter.js';
 import type { RtpDropReason } from '../core/metrics.js';
 import type { MediaFormat } from '../core/model.js';
-import { LegTimeline, SAMPLES_PER_MS, type TimelineHooks } from './leg-timeline.js';
+import { LegTimeline, type TimelineHooks } from './leg-timeline.js';
 import { type MediaCounters, noDrops } from './media-counters.js';
 import type { FinishedLeg } from './media-plane.js';
 import type { PauseGate } from './pause-gate.js';
+import { Payload } from './payload.js';
 import { type PayloadTable, payloadTable } from './payload-table.js';
 import { emptyRtpHeader, isRtcp, parseRtp } from './rtp-packet.js';
 import { SequenceTracker, timestampDistance } from './sequence.js';
@@ -18,15 +19,15 @@ const MAX_SOURCES = 1000;
 const MAX_PAYLOAD = 8000;
 /** A former SSRC is taken back only when the present one has been silent for so many ticks, so that two senders on one port do not flap. */
 const FORMER_SOURCE_TICKS = 2;
-/** 10 s: how long after a pause, and how far back, a packet is known by its timestamp to be one of the pause. */
-const PAUSE_MEMORY_SAMPLES = 80_000;
+/** How long after a pause, and how far back, a packet is known by its timestamp to be one of the pause. */
+const PAUSE_MEMORY_MS = 10_000;
 
 export interface RecordedLegOptions {
   readonly leg: number;
   readonly formats: readonly MediaFormat[];
   readonly active: boolean;
-  /** Position of the first sample. */
-  readonly origin: number;
+  /** Place of the first sample on the call clock. */
+  readonly originMs: number;
   readonly counters: MediaCounters;
   /** Whether the call is paused already; a leg of a paused call begins so. */
   readonly paused?: boolean;
@@ -37,6 +38,7 @@ export interface RecordedLegOptions {
 }
 
 const header = emptyRtpHeader();
+const payload = new Payload();
 
 /** One leg in its worker: datagrams in, samples on the timeline, figures. Knows no sockets and no files. */
 export class RecordedLeg {
@@ -54,7 +56,7 @@ export class RecordedLeg {
   /** The newest packet that was dropped in a pause: who sent it and when it was spoken. */
   #skippedSsrc = -1;
   #skippedTimestamp = 0;
-  /** Until this place of the wall clock the above is remembered. */
+  /** Until this time of the call clock the above is remembered. */
   #rememberUntil = 0;
   #ssrc = -1;
   #formerSsrc = -1;
@@ -74,7 +76,7 @@ export class RecordedLeg {
     this.#paused = options.paused ?? false;
     this.#gate = options.gate;
     this.cutter = options.cutter;
-    this.timeline = new LegTimeline(options.hooks, options.origin);
+    this.timeline = new LegTimeline(options.hooks, 8000, options.originMs);
   }
 
   get active(): boolean {
@@ -122,15 +124,15 @@ export class RecordedLeg {
    * Begins or ends a pause of ours, which knows nothing of the SRC's hold: the leg is written when neither is there. To be called when
    * the sockets are drained.
    */
-  setPaused(paused: boolean, wall: number): void {
+  setPaused(paused: boolean, wallMs: number): void {
     if (paused === this.#paused) return;
     if (paused) {
-      this.settle(wall, true);
+      this.settle(wallMs, true);
       this.#paused = true;
     } else {
       this.#paused = false;
-      this.#rememberUntil = wall + PAUSE_MEMORY_SAMPLES;
-      this.timeline.bar(wall);
+      this.#rememberUntil = wallMs + PAUSE_MEMORY_MS;
+      this.timeline.bar(wallMs);
     }
     // The cutter keeps nothing over the seam: neither pre-roll out of a pause nor an utterance across it.
     this.silence('hold');
@@ -149,17 +151,17 @@ export class RecordedLeg {
   }
 
   /** Gives the packets that wait their place. @param force whether nothing may wait on */
-  settle(wall: number, force = false): void {
-    for (let early = this.timeline.settle(wall, force); early > 0; early--) this.#drop('early');
+  settle(wallMs: number, force = false): void {
+    for (let early = this.timeline.settle(wallMs, force); early > 0; early--) this.#drop('early');
     for (let barred = this.timeline.takeBarred(); barred > 0; barred--) this.#drop('paused');
   }
 
-  tick(wall: number): void {
+  tick(wallMs: number): void {
     this.#silentTicks++;
     this.#latch.tick();
-    this.settle(wall);
-    if (wall > this.#rememberUntil && !this.#paused) this.#skippedSsrc = -1;
-    this.timeline.tick(wall, this.#active && !this.#paused);
+    this.settle(wallMs);
+    if (wallMs > this.#rememberUntil && !this.#paused) this.#skippedSsrc = -1;
+    this.timeline.tick(wallMs, this.#active && !this.#paused);
     this.#reportLost();
   }
 
@@ -174,7 +176,7 @@ export class RecordedLeg {
       lost: this.#lostBefore,
       dropped: { ...this.#dropped },
       sources: this.#sources.size,
-      ...(firstStart >= 0 ? { firstPacketMs: firstStart / SAMPLES_PER_MS } : {}),
+      ...(firstStart >= 0 ? { firstPacketMs: this.timeline.msAt(firstStart) } : {}),
       file,
     };
   }
@@ -200,7 +202,11 @@ export class RecordedLeg {
     if (this.#held) return this.#skip(ssrc, timestamp, payloadLength);
     if (table === 'ignored' || payloadLength === 0) return undefined;
     if (this.#wasSkipped(ssrc, timestamp)) return 'paused';
-    const placement = this.timeline.packet(timestamp, table, bytes, payloadOffset, payloadLength, order === 'newest');
+    const placement = this.timeline.packet(
+      timestamp,
+      payload.coded(table, bytes, payloadOffset, payloadLength),
+      order === 'newest',
+    );
     if (placement === 'barred') return 'paused';
     return placement === 'late' || placement === 'early' ? placement : undefined;
   }
@@ -223,7 +229,7 @@ export class RecordedLeg {
   #wasSkipped(ssrc: number, timestamp: number): boolean {
     if (ssrc !== this.#skippedSsrc) return false;
     const ahead = timestampDistance(this.#skippedTimestamp, timestamp);
-    return ahead <= 0 && ahead > -PAUSE_MEMORY_SAMPLES;
+    return ahead <= 0 && ahead > -PAUSE_MEMORY_MS * 8;
   }
 
   #follow(ssrc: number): void {

@@ -49,7 +49,7 @@ describe('the leg timeline', () => {
     const bench = new TimelineBench();
     for (let i = 0; i < 4; i++) bench.tick();
     for (const at of [0, 160, 320]) bench.send(5000 + at, noise(160, 9));
-    expect(bench.timeline.waitingSamples).toBe(480);
+    expect(bench.timeline.waitingMs).toBe(60);
     bench.tick();
     expect(bench.timeline.firstStart).toBe(5 * TICK - 480);
     expect(bench.timeline.newestEnd).toBe(5 * TICK);

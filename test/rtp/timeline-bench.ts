@@ -1,5 +1,6 @@
 import { decodeG711, decodePcmu } from '../../src/audio/g711.js';
 import { LegTimeline } from '../../src/rtp/leg-timeline.js';
+import { Payload } from '../../src/rtp/payload.js';
 
 /** Samples of a tick of 100 ms. */
 export const TICK = 800;
@@ -10,6 +11,7 @@ export class TimelineBench {
   readonly file = new Int16Array(8000 * 200);
   committed = 0;
   readonly timeline: LegTimeline;
+  readonly #payload = new Payload();
 
   constructor(capacity?: number) {
     this.timeline = new LegTimeline(
@@ -21,27 +23,26 @@ export class TimelineBench {
           this.timeline.kept = to;
         },
         changed: (from, to) => this.timeline.ring.copyInto(this.file, from, to, from),
-        past: (from, table, bytes, offset, length) => {
-          for (let i = 0; i < length; i++) this.file[from + i] = table[bytes[offset + i] ?? 0] ?? 0;
-        },
+        past: (from, payload, first, length) => payload.copyInto(this.file, first, first + length, from),
         makeRoom: (before) => {
           throw new Error(`no room before ${before}`);
         },
-        wall: () => this.wall,
+        wallMs: () => this.wall / 8,
       },
+      8000,
       0,
       capacity,
     );
   }
 
   send(timestamp: number, payload: Uint8Array, newest = true): string {
-    return this.timeline.packet(timestamp >>> 0, decodePcmu, payload, 0, payload.length, newest);
+    return this.timeline.packet(timestamp >>> 0, this.#payload.coded(decodePcmu, payload, 0, payload.length), newest);
   }
 
   tick(listening = true): void {
     this.wall += TICK;
-    this.timeline.settle(this.wall);
-    this.timeline.tick(this.wall, listening);
+    this.timeline.settle(this.wall / 8);
+    this.timeline.tick(this.wall / 8, listening);
   }
 
   /** A second of speech in 20 ms packets, five a tick. Returns the next timestamp. */
