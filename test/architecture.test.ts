@@ -26,6 +26,7 @@ const DOORS: Record<string, readonly string[]> = {
   'drachtio-srf': ['src/sip/drachtio/drachtio-link.ts'],
   execa: ['src/stt/whisper/subprocess.ts'],
   fastify: ['src/http/http-server.ts'],
+  'opus-decoder': ['src/audio/opus.ts'],
   pino: ['src/core/logger.ts'],
   'prom-client': ['src/core/metrics.ts'],
   saxes: ['src/sip/metadata-xml.ts'],
