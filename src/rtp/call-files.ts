@@ -1,6 +1,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { WavWriter } from '../audio/wav-writer.js';
+import { PatientWav } from '../audio/patient-wav.js';
+import { type BacklogBudget, CallBacklog } from '../audio/write-backlog.js';
 import { SrsError } from '../core/errors.js';
 import type { LegTimeline } from './leg-timeline.js';
 import type { Payload } from './payload.js';
@@ -16,35 +17,43 @@ const block = new Int16Array(BLOCK_FRAMES * CHANNELS);
 const blockBytes = new Uint8Array(block.buffer);
 
 interface LegFile {
-  readonly writer: WavWriter;
+  readonly writer: PatientWav;
   readonly timeline: LegTimeline;
   written: number;
 }
 
-/** The files of one call: a mono WAV per leg and a stereo WAV of legs 1 and 2, written from the legs' rings. */
+export interface CallFilesOptions {
+  readonly budget: BacklogBudget;
+  /** Called once per episode: again only after a round of writes went well. */
+  readonly onError: (error: unknown) => void;
+  /** A stretch of a leg, or of `call.wav` when no leg is given, that will never be in its file. In ms of the call clock. */
+  readonly onGivenUp: (leg: number | undefined, fromMs: number, toMs: number) => void;
+}
+
+/**
+ * The files of one call: a mono WAV per leg and a stereo WAV of legs 1 and 2, written from the legs' rings. What the disk does not take
+ * waits in memory, see `patient-wav.ts`.
+ */
 export class CallFiles {
   readonly #directory: string;
-  readonly #onError: (error: unknown) => void;
+  readonly #options: CallFilesOptions;
+  readonly #backlog: CallBacklog;
   readonly #legs = new Map<number, LegFile>();
-  readonly #stereo: WavWriter;
+  readonly #stereo: PatientWav;
   #stereoWritten = 0;
   #failed = false;
 
-  /**
-   * Creates the folder and `call.wav`. Throws `SRS_RECORDING_WRITE` when they cannot be created.
-   *
-   * @param onError called once per episode: again only after a round of writes went well
-   */
-  constructor(directory: string, onError: (error: unknown) => void) {
+  /** Creates the folder and `call.wav`. Throws `SRS_RECORDING_WRITE` when they cannot be created. */
+  constructor(directory: string, options: CallFilesOptions) {
     this.#directory = directory;
-    this.#onError = onError;
+    this.#options = options;
+    this.#backlog = new CallBacklog(options.budget);
     try {
       mkdirSync(directory, { recursive: true, mode: FOLDER_MODE });
     } catch (error) {
       throw new SrsError('SRS_RECORDING_WRITE', 'The folder of a recording cannot be made.', { cause: error });
     }
-    this.#stereo = new WavWriter(join(directory, 'call.wav'), { sampleRate: SAMPLE_RATE, channels: CHANNELS });
-    this.#attempt(() => this.#stereo.flush());
+    this.#stereo = this.#create('call.wav', CHANNELS);
   }
 
   static nameOf(leg: number): string {
@@ -60,40 +69,39 @@ export class CallFiles {
 
   /** Creates the file of a leg. Throws `SRS_RECORDING_WRITE` when it cannot be created. */
   addLeg(leg: number, timeline: LegTimeline): void {
-    const path = join(this.#directory, CallFiles.nameOf(leg));
-    const writer = new WavWriter(path, { sampleRate: SAMPLE_RATE, channels: 1 });
+    const writer = this.#create(CallFiles.nameOf(leg), 1, leg);
     this.#legs.set(leg, { writer, timeline, written: timeline.committed });
-    this.#attempt(() => writer.flush());
   }
 
   removeLeg(leg: number): void {
     const file = this.#legs.get(leg);
     this.#legs.delete(leg);
     file?.writer.close();
-    if (file) this.#attempt(() => rmSync(file.writer.path, { force: true }));
+    if (!file) return;
+    this.#remove(file.writer.path);
   }
 
-  /** Writes what is committed and makes the headers true. */
-  flush(): void {
+  /** Writes what is committed and what waits, and makes the headers true. False when something waits on. */
+  flush(): boolean {
     let well = true;
     for (const file of this.#legs.values()) {
-      if (!this.#attempt(() => this.#writeLeg(file, file.timeline.committed))) well = false;
+      const grown = this.#writeLeg(file, file.timeline.committed);
+      if ((grown || file.writer.waiting) && !file.writer.flush()) well = false;
     }
-    if (!this.#attempt(() => this.#writeStereo(this.#commonEnd()))) well = false;
+    const grown = this.#writeStereo(this.#commonEnd());
+    if ((grown || this.#stereo.waiting) && !this.#stereo.flush()) well = false;
     if (well) this.#failed = false;
     this.#updateKept();
+    return well;
   }
 
-  /** The ring of a leg is about to reuse the slots below `before`: what cannot be written by now is given up. */
+  /** The ring of a leg is about to reuse the slots below `before`. */
   makeRoom(leg: number, before: number): void {
     const file = this.#legs.get(leg);
     if (!file) return;
-    this.#attempt(() => this.#writeLeg(file, file.timeline.committed));
+    this.#writeLeg(file, file.timeline.committed);
     file.written = Math.max(file.written, before);
-    if (leg <= CHANNELS && this.#stereoWritten < before) {
-      this.#attempt(() => this.#writeStereo(before));
-      this.#stereoWritten = Math.max(this.#stereoWritten, before);
-    }
+    if (leg <= CHANNELS) this.#writeStereo(before);
     this.#updateKept();
   }
 
@@ -103,11 +111,11 @@ export class CallFiles {
     if (!file) return;
     if (from < file.written) {
       const end = Math.min(to, file.written);
-      this.#attempt(() => writeRing(file.writer, file.timeline, from, end));
+      writeRing(file.writer, file.timeline, from, end);
     }
     if (leg <= CHANNELS && from < this.#stereoWritten) {
       const end = Math.min(to, this.#stereoWritten);
-      this.#attempt(() => this.#patchStereo(from, end, (at, to) => copyChannel(file.timeline, leg, at, to)));
+      this.#patchStereo(from, end, (at, to) => copyChannel(file.timeline, leg, at, to));
     }
   }
 
@@ -120,21 +128,26 @@ export class CallFiles {
     for (let from = start; from < start + length; from += BLOCK_FRAMES) {
       const to = Math.min(start + length, from + BLOCK_FRAMES);
       decode(from, to, 0, 1);
-      this.#attempt(() => file.writer.write(from, blockBytes, 0, (to - from) * 2));
+      file.writer.write(from, blockBytes, 0, (to - from) * 2);
     }
     if (leg > CHANNELS) return;
-    this.#attempt(() => this.#patchStereo(start, start + length, (at, to) => decode(at, to, leg - 1, CHANNELS)));
+    this.#patchStereo(start, start + length, (at, to) => decode(at, to, leg - 1, CHANNELS));
   }
 
-  /** Writes the rest, makes every file as long as the call and closes them. */
-  finish(endMs: number): void {
+  /**
+   * Writes the rest, makes every file as long as the call and closes them. False when the disk does not take it yet: then this is to be
+   * asked again. With `force` it is done all the same, and what still waits is given up.
+   */
+  finish(endMs: number, force: boolean): boolean {
     const end = Math.round((endMs * SAMPLE_RATE) / 1000);
+    let done = true;
     for (const file of this.#legs.values()) {
-      this.#attempt(() => this.#writeLeg(file, Math.min(end, file.timeline.committed)));
-      this.#attempt(() => file.writer.finish(end));
+      this.#writeLeg(file, Math.min(end, file.timeline.committed));
+      if (!file.writer.finish(end, force)) done = false;
     }
-    this.#attempt(() => this.#writeStereo(this.#legs.size > 0 ? end : 0));
-    this.#attempt(() => this.#stereo.finish(end));
+    this.#writeStereo(this.#legs.size > 0 ? end : 0);
+    this.#updateKept();
+    return this.#stereo.finish(end, force) && done;
   }
 
   /** Gives the descriptors back and leaves the files as they are. Idempotent. */
@@ -143,15 +156,37 @@ export class CallFiles {
     this.#stereo.close();
   }
 
-  #writeLeg(file: LegFile, end: number): void {
-    if (end <= file.written) return;
-    writeRing(file.writer, file.timeline, file.written, end);
-    file.written = end;
-    file.writer.flush();
+  #create(name: string, channels: number, leg?: number): PatientWav {
+    const path = join(this.#directory, name);
+    const file = new PatientWav(
+      path,
+      { sampleRate: SAMPLE_RATE, channels },
+      {
+        backlog: this.#backlog,
+        onError: (error) => this.#fail(error),
+        onGivenUp: (from, to) => this.#options.onGivenUp(leg, (from * 1000) / SAMPLE_RATE, (to * 1000) / SAMPLE_RATE),
+      },
+    );
+    try {
+      file.begin();
+    } catch (error) {
+      file.close();
+      this.#remove(path);
+      throw error;
+    }
+    return file;
   }
 
-  #writeStereo(end: number): void {
-    if (end <= this.#stereoWritten) return;
+  /** True when there was something to write. */
+  #writeLeg(file: LegFile, end: number): boolean {
+    if (end <= file.written) return false;
+    writeRing(file.writer, file.timeline, file.written, end);
+    file.written = end;
+    return true;
+  }
+
+  #writeStereo(end: number): boolean {
+    if (end <= this.#stereoWritten) return false;
     while (this.#stereoWritten < end) {
       const from = this.#stereoWritten;
       const to = Math.min(end, from + BLOCK_FRAMES);
@@ -163,7 +198,7 @@ export class CallFiles {
       this.#stereo.write(from, blockBytes, 0, (to - from) * CHANNELS * 2);
       this.#stereoWritten = to;
     }
-    this.#stereo.flush();
+    return true;
   }
 
   /** Reads frames back, lets `fill` put one channel into the block, and writes them again. */
@@ -194,19 +229,21 @@ export class CallFiles {
     }
   }
 
-  #attempt(write: () => void): boolean {
+  #remove(path: string): void {
     try {
-      write();
-      return true;
+      rmSync(path, { force: true });
     } catch (error) {
-      if (!this.#failed) this.#onError(error);
-      this.#failed = true;
-      return false;
+      this.#fail(error);
     }
+  }
+
+  #fail(error: unknown): void {
+    if (!this.#failed) this.#options.onError(error);
+    this.#failed = true;
   }
 }
 
-function writeRing(writer: WavWriter, timeline: LegTimeline, from: number, to: number): void {
+function writeRing(writer: PatientWav, timeline: LegTimeline, from: number, to: number): void {
   const { ring } = timeline;
   ring.eachPiece(from, to, (slot, length, position) => writer.write(position, ring.bytes, slot * 2, length * 2));
 }

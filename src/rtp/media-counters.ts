@@ -1,6 +1,5 @@
 import { RTP_DROP_REASONS, type RtpDropReason } from '../core/metrics.js';
 import type { CutReason } from '../core/model.js';
-import { RtcpCounters, type RtcpCountersDelta } from './rtcp-counters.js';
 
 /** What a worker counts between two reports to the main thread. */
 export interface MediaCountersDelta {
@@ -8,9 +7,10 @@ export interface MediaCountersDelta {
   readonly bytes: number;
   readonly lost: number;
   readonly recordingErrors: number;
+  /** ms of audio that were given up, because the disk did not take them in time. */
+  readonly unwrittenMs: number;
   readonly dropped: Readonly<Record<RtpDropReason, number>>;
   readonly utterances: Readonly<Record<CutReason, number>>;
-  readonly rtcp?: RtcpCountersDelta;
 }
 
 export function noDrops(): Record<RtpDropReason, number> {
@@ -23,23 +23,23 @@ export class MediaCounters {
   bytes = 0;
   lost = 0;
   recordingErrors = 0;
-  readonly rtcp = new RtcpCounters();
+  unwrittenMs = 0;
   dropped = noDrops();
   utterances: Record<CutReason, number> = { silence: 0, max_length: 0, hold: 0, end: 0 };
 
   /** What was counted since the last time, or undefined when nothing was. */
   take(): MediaCountersDelta | undefined {
-    const { packets, bytes, lost, recordingErrors, dropped, utterances } = this;
+    const { packets, bytes, lost, recordingErrors, unwrittenMs, dropped, utterances } = this;
     const drops = RTP_DROP_REASONS.some((reason) => dropped[reason] > 0);
     const cuts = Object.values(utterances).some((count) => count > 0);
-    const rtcp = this.rtcp.take();
-    if (packets + bytes + lost + recordingErrors === 0 && !drops && !cuts && !rtcp) return undefined;
+    if (packets + bytes + lost + recordingErrors + unwrittenMs === 0 && !drops && !cuts) return undefined;
     this.packets = 0;
     this.bytes = 0;
     this.lost = 0;
     this.recordingErrors = 0;
+    this.unwrittenMs = 0;
     this.dropped = noDrops();
     this.utterances = { silence: 0, max_length: 0, hold: 0, end: 0 };
-    return { packets, bytes, lost, recordingErrors, dropped, utterances, ...(rtcp ? { rtcp } : {}) };
+    return { packets, bytes, lost, recordingErrors, unwrittenMs, dropped, utterances };
   }
 }

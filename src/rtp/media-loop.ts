@@ -1,4 +1,5 @@
 import type { VoiceActivityEngine } from '../audio/voice-activity.js';
+import { BacklogBudget } from '../audio/write-backlog.js';
 import { SrsError } from '../core/errors.js';
 import { MediaCounters } from './media-counters.js';
 import type { LegOptions, PauseInstant } from './media-plane.js';
@@ -6,7 +7,6 @@ import { openPacketSource, type PacketSource } from './packet-source.js';
 import { PauseGate } from './pause-gate.js';
 import { RecordedCall } from './recorded-call.js';
 import type { RecordedLeg } from './recorded-leg.js';
-import type { OutgoingRtcp } from './rtcp-session.js';
 import {
   type OpenedLegs,
   type RequestEnvelope,
@@ -19,6 +19,8 @@ import {
 /** Files are written and headers made true this often, each call at its own phase. */
 const FLUSH_MS = 900;
 const COUNTERS_MS = 1000;
+/** Writing the files of one call takes 0.3 ms; this long is told. */
+const SLOW_DISK_MS = 500;
 /** Turns without a tick that a backlog may take at most. */
 const MAX_BACKLOG_TURNS = 16;
 
@@ -40,6 +42,14 @@ interface OpenCall {
   finishing: { readonly id: number; readonly at: number; readonly due: number } | undefined;
 }
 
+/** A call that is over and whose files the disk does not take yet. */
+interface UnfinishedCall {
+  readonly recorded: RecordedCall;
+  /** Request that is answered when they are finished. */
+  readonly id: number;
+  readonly due: number;
+}
+
 /**
  * The event loop of a media worker. While calls are open it sleeps in `Atomics.wait` between ticks and lets libuv drain all sockets in one
  * turn: measured, half the cost of waking for every packet. A message from the main thread ends the sleep. Without calls it blocks in
@@ -51,7 +61,10 @@ export class MediaLoop {
   readonly #port: MainPort;
   readonly #control: Int32Array;
   readonly #calls = new Map<number, OpenCall>();
+  readonly #unfinished = new Set<UnfinishedCall>();
   readonly #counters = new MediaCounters();
+  readonly #budget: BacklogBudget;
+  #backlogTold = 0;
   readonly #flushTicks: number;
   readonly #whenDrained: (() => void)[] = [];
   #seen = 0;
@@ -67,6 +80,7 @@ export class MediaLoop {
     this.#voice = voice;
     this.#port = port;
     this.#control = new Int32Array(settings.control);
+    this.#budget = new BacklogBudget(settings.backlogBytes);
     this.#flushTicks = Math.max(1, Math.floor(FLUSH_MS / settings.tickMs));
   }
 
@@ -107,7 +121,6 @@ export class MediaLoop {
       case 'close-leg': {
         const leg = this.#leg(request.call, request.leg);
         await this.#onceDrained(() => leg.recorded.close());
-        sendReport(leg, leg.recorded.rtcp.goodbye(sharedClock()));
         await closeSources(leg);
         if (!request.discard) return;
         const call = this.#call(request.call);
@@ -134,17 +147,20 @@ export class MediaLoop {
       }
       case 'stop':
         for (const call of this.#calls.values()) await this.#drop(call);
+        for (const call of this.#unfinished) this.#tryToFinish(call, true);
         return;
     }
   }
 
   #openCall({ call, directory, utterances, gate: slot }: RequestEnvelope & { kind: 'open-call' }): OpenCall {
     const gate = new PauseGate(this.#settings.gates, slot);
+    const began = sharedClock();
     const recorded = new RecordedCall(
       {
         directory,
         utterance: this.#settings.utterance,
         counters: this.#counters,
+        budget: this.#budget,
         gate,
         clock: sharedClock,
         epoch: () => Date.now(),
@@ -155,11 +171,11 @@ export class MediaLoop {
           const buffer = samples.buffer as ArrayBuffer;
           this.#port.post({ kind: 'utterance', call, ...cut, samples: buffer }, [buffer]);
         },
-        warning: (warning) => this.#port.post({ kind: 'warning', call, warning }),
         firstPacket: (leg, atMs) => this.#port.post({ kind: 'first-packet', call, leg, atMs }),
         writeFailed: (message) => this.#port.post({ kind: 'write-failed', call, message }),
       },
     );
+    this.#tellSlow(began);
     const open: OpenCall = { call, recorded, gate, legs: new Map(), finishing: undefined };
     this.#calls.set(call, open);
     this.#schedule();
@@ -180,16 +196,9 @@ export class MediaLoop {
     };
     const sources = [await openPacketSource(bindAddress, request.port, receive)];
     try {
-      // With rtcp-mux too: some senders offer it and use a port of its own all the same.
-      const receiveRtcp = (bytes: Uint8Array, address: string, port: number): void => {
-        try {
-          recorded?.rtcp.receive(bytes, address, port, 'rtcp', sharedClock());
-        } catch (error) {
-          this.#fault(error);
-        }
-      };
-      sources.push(await openPacketSource(bindAddress, request.port + 1, receiveRtcp));
-      recorded = call.recorded.addLeg(request.leg, request.formats, request.active, request.remote);
+      // RTCP is drained so that its socket never fills; what it says is not needed yet.
+      sources.push(await openPacketSource(bindAddress, request.port + 1, () => {}));
+      recorded = call.recorded.addLeg(request.leg, request.formats, request.active);
     } catch (error) {
       await Promise.all(sources.map((source) => source.close()));
       throw error;
@@ -242,7 +251,7 @@ export class MediaLoop {
         this.#tick(now);
       }
     }
-    if (this.#calls.size === 0) {
+    if (this.#calls.size + this.#unfinished.size === 0) {
       this.#reportCounters();
       this.#scheduled = false;
       return;
@@ -266,13 +275,18 @@ export class MediaLoop {
   #tick(now: number): void {
     this.#ticks++;
     for (const call of this.#calls.values()) {
+      const flush = (this.#ticks + call.call) % this.#flushTicks === 0;
+      const began = flush ? sharedClock() : 0;
       try {
-        call.recorded.tick(now, (this.#ticks + call.call) % this.#flushTicks === 0);
-        for (const leg of call.legs.values()) sendReport(leg, leg.recorded.rtcp.tick(now));
+        call.recorded.tick(now, flush);
+        if (flush) this.#tellSlow(began);
       } catch (error) {
         this.#fault(error);
       }
       if (call.finishing && now >= call.finishing.due) this.#complete(call, call.finishing.id, call.finishing.at);
+    }
+    if (this.#unfinished.size > 0 && this.#ticks % this.#flushTicks === 0) {
+      for (const call of this.#unfinished) this.#tryToFinish(call, now >= call.due);
     }
     if (now - this.#countersAt >= COUNTERS_MS) {
       this.#countersAt = now;
@@ -280,25 +294,44 @@ export class MediaLoop {
     }
   }
 
+  /** The ports are given back at once, and the files when the disk has taken them or has been waited for long enough. */
   #complete(call: OpenCall, id: number, at: number): void {
     this.#calls.delete(call.call);
-    farewell(call);
     const closed = [...call.legs.values()].map(closeSources);
+    const { recorded } = call;
+    try {
+      recorded.end(at);
+    } catch (error) {
+      recorded.close();
+      void Promise.all(closed).then(() => this.#port.post({ kind: 'reply', id, error: wireError(error) }));
+      return;
+    }
+    const unfinished = { recorded, id, due: sharedClock() + this.#settings.diskPatienceMs };
+    this.#unfinished.add(unfinished);
+    // The ports are free before the main thread hears that they are.
+    void Promise.all(closed).then(() => {
+      if (this.#unfinished.has(unfinished)) this.#tryToFinish(unfinished, false);
+    });
+  }
+
+  #tryToFinish(call: UnfinishedCall, force: boolean): void {
+    const { recorded, id } = call;
     let reply: WorkerMessage;
     try {
-      reply = { kind: 'reply', id, result: call.recorded.finish(at) };
+      const result = recorded.complete(force);
+      if (!result) return;
+      reply = { kind: 'reply', id, result };
     } catch (error) {
-      call.recorded.close();
+      recorded.close();
       reply = { kind: 'reply', id, error: wireError(error) };
     }
+    this.#unfinished.delete(call);
     this.#reportCounters();
-    // The ports are free before the main thread hears that they are.
-    void Promise.all(closed).then(() => this.#port.post(reply));
+    this.#port.post(reply);
   }
 
   async #drop(call: OpenCall): Promise<void> {
     this.#calls.delete(call.call);
-    farewell(call);
     await Promise.all([...call.legs.values()].map(closeSources));
     try {
       call.recorded.finish(sharedClock());
@@ -310,6 +343,14 @@ export class MediaLoop {
   #reportCounters(): void {
     const delta = this.#counters.take();
     if (delta) this.#port.post({ kind: 'counters', delta });
+    const { usedBytes } = this.#budget;
+    if (usedBytes !== this.#backlogTold) this.#port.post({ kind: 'backlog', bytes: usedBytes });
+    this.#backlogTold = usedBytes;
+  }
+
+  #tellSlow(began: number): void {
+    const ms = sharedClock() - began;
+    if (ms >= SLOW_DISK_MS) this.#port.post({ kind: 'disk-slow', ms: Math.round(ms) });
   }
 
   /** At most one a second, so that a flood of bad packets is not a flood of messages. */
@@ -322,16 +363,6 @@ export class MediaLoop {
       message: error instanceof Error ? (error.stack ?? error.message) : String(error),
     });
   }
-}
-
-/** From the port on which its answer comes (RFC 4961). */
-function sendReport({ sources }: OpenLeg, report: OutgoingRtcp | undefined): void {
-  if (report) sources[report.way === 'rtp' ? 0 : 1]?.send(report.bytes, report.address, report.port);
-}
-
-function farewell({ legs }: OpenCall): void {
-  const now = sharedClock();
-  for (const leg of legs.values()) if (leg.sources.length > 0) sendReport(leg, leg.recorded.rtcp.goodbye(now));
 }
 
 async function closeSources(leg: OpenLeg): Promise<void> {

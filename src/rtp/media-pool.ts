@@ -4,7 +4,7 @@ import type { UtteranceCutterOptions } from '../audio/utterance-cutter.js';
 import type { Clock } from '../core/clock.js';
 import { SrsError } from '../core/errors.js';
 import type { Logger } from '../core/logger.js';
-import { type Metrics, RTCP_DROP_REASONS, RTCP_TYPES, RTP_DROP_REASONS } from '../core/metrics.js';
+import { type Metrics, RTP_DROP_REASONS } from '../core/metrics.js';
 import type { CutReason } from '../core/model.js';
 import type { MediaCountersDelta } from './media-counters.js';
 import type { MediaCall, MediaCallEvents, MediaCallOptions, MediaCallResult, MediaPlane } from './media-plane.js';
@@ -20,6 +20,9 @@ const MAX_OPEN_TRIES = 3;
 /** How long a worker may take to finish its files and end. */
 const STOP_MS = 30_000;
 const SAMPLE_RATE = 8000;
+const BACKLOG_BYTES = 256_000_000;
+/** Well within the time that a worker may take to finish a call before it is taken to hang. */
+const DISK_PATIENCE_MS = 20_000;
 
 export interface MediaThreadsOptions {
   /** Address that the RTP sockets bind to. */
@@ -35,6 +38,12 @@ export interface MediaThreadsOptions {
   /** How long a finished call waits for late packets, in ms. Default 200. */
   readonly tailMs?: number;
   readonly utterance?: Partial<Omit<UtteranceCutterOptions, 'sampleRate'>>;
+  /** Memory for what the disk does not take, of all workers together. Default 256 MB. */
+  readonly backlogBytes?: number;
+  /** How long a call that has ended waits for a disk that does not take its last samples, in ms. Default 20 000. */
+  readonly diskPatienceMs?: number;
+  /** Called when a write of a recording has failed. */
+  readonly onWriteFailed?: () => void;
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly clock?: Clock;
@@ -77,10 +86,13 @@ export class MediaThreads implements MediaPlane {
     return this.#workers;
   }
 
+  get #workerCount(): number {
+    return Math.max(1, this.#options.workers ?? availableParallelism());
+  }
+
   start(): Promise<void> {
     this.#starting ??= (async () => {
-      const count = Math.max(1, this.#options.workers ?? availableParallelism());
-      await Promise.all(Array.from({ length: count }, () => this.#startWorker().ready));
+      await Promise.all(Array.from({ length: this.#workerCount }, () => this.#startWorker().ready));
     })();
     return this.#starting;
   }
@@ -144,7 +156,6 @@ export class MediaThreads implements MediaPlane {
 
   async #finish(number: number, call: ThreadCall): Promise<MediaCallResult> {
     const result = await call.finish();
-    if (this.#calls.has(number)) this.#observe(result);
     this.#forget(number, call);
     return result;
   }
@@ -180,11 +191,19 @@ export class MediaThreads implements MediaPlane {
 
   #startWorker(): WorkerHandle {
     const { bindAddress, tickMs = 100, tailMs = 200, utterance = {} } = this.#options;
+    const { backlogBytes = BACKLOG_BYTES, diskPatienceMs = DISK_PATIENCE_MS } = this.#options;
     const startedAt = performance.now();
     const worker = new WorkerHandle(
-      { bindAddress, tickMs, tailMs, utterance: { ...utterance, sampleRate: SAMPLE_RATE } },
       {
-        message: (message) => this.#onMessage(message),
+        bindAddress,
+        tickMs,
+        tailMs,
+        utterance: { ...utterance, sampleRate: SAMPLE_RATE },
+        backlogBytes: Math.floor(backlogBytes / this.#workerCount),
+        diskPatienceMs,
+      },
+      {
+        message: (message) => this.#onMessage(worker, message),
         ended: (error) => this.#onEnded(worker, error, performance.now() - startedAt),
       },
       this.#options.program,
@@ -195,6 +214,7 @@ export class MediaThreads implements MediaPlane {
 
   #onEnded(worker: WorkerHandle, error: Error | undefined, livedMs: number): void {
     this.#workers = this.#workers.filter((other) => other !== worker);
+    this.#setBacklog(worker, 0);
     if (error === undefined) return;
     const calls = [...this.#calls.values()].filter((call) => call.worker === worker && !this.#opening.has(call));
     this.#options.logger.error({ err: error, calls: calls.length }, 'a media worker died');
@@ -213,7 +233,12 @@ export class MediaThreads implements MediaPlane {
     this.#restarts.add(restart);
   }
 
-  #onMessage(message: Exclude<WorkerMessage, { kind: 'reply' | 'ready' }>): void {
+  #setBacklog(worker: WorkerHandle, bytes: number): void {
+    worker.backlogBytes = bytes;
+    this.#options.metrics.recordingBacklog.set(this.#workers.reduce((sum, one) => sum + one.backlogBytes, 0));
+  }
+
+  #onMessage(worker: WorkerHandle, message: Exclude<WorkerMessage, { kind: 'reply' | 'ready' }>): void {
     switch (message.kind) {
       case 'counters':
         this.#count(message.delta);
@@ -233,11 +258,16 @@ export class MediaThreads implements MediaPlane {
       case 'first-packet':
         this.#tell(() => this.#calls.get(message.call)?.events.firstPacket?.(message.leg, message.atMs));
         return;
-      case 'warning':
-        this.#tell(() => this.#calls.get(message.call)?.events.warning?.(message.warning));
-        return;
       case 'write-failed':
         this.#tell(() => this.#calls.get(message.call)?.events.writeFailed(message.message));
+        this.#tell(() => this.#options.onWriteFailed?.());
+        return;
+      case 'backlog':
+        this.#setBacklog(worker, message.bytes);
+        return;
+      case 'disk-slow':
+        this.#options.metrics.diskSlow.inc();
+        this.#options.logger.warn({ ms: message.ms }, 'the disk took long to write a recording');
         return;
       default:
         message satisfies never;
@@ -250,21 +280,10 @@ export class MediaThreads implements MediaPlane {
     metrics.rtpBytes.inc(delta.bytes);
     metrics.rtpLost.inc(delta.lost);
     metrics.recordingErrors.inc(delta.recordingErrors);
+    metrics.recordingUnwritten.inc(delta.unwrittenMs / 1000);
     for (const reason of RTP_DROP_REASONS) metrics.rtpDropped.inc({ reason }, delta.dropped[reason]);
     for (const reason of Object.keys(delta.utterances) as CutReason[]) {
       metrics.utterances.inc({ reason }, delta.utterances[reason]);
-    }
-    const { rtcp } = delta;
-    if (!rtcp) return;
-    metrics.rtcpSent.inc(rtcp.sent);
-    for (const type of RTCP_TYPES) metrics.rtcpPackets.inc({ type }, rtcp.received[type]);
-    for (const reason of RTCP_DROP_REASONS) metrics.rtcpDropped.inc({ reason }, rtcp.dropped[reason]);
-  }
-
-  #observe({ legs }: MediaCallResult): void {
-    for (const { lossRatio, jitterMs } of legs) {
-      if (lossRatio !== undefined) this.#options.metrics.legLoss.observe(lossRatio);
-      if (jitterMs !== undefined) this.#options.metrics.observeLegJitter(jitterMs);
     }
   }
 

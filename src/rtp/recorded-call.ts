@@ -1,13 +1,12 @@
 import { type Cut, UtteranceCutter, type UtteranceCutterOptions } from '../audio/utterance-cutter.js';
 import type { VoiceActivity, VoiceActivityEngine } from '../audio/voice-activity.js';
+import { BacklogBudget } from '../audio/write-backlog.js';
 import { SrsError } from '../core/errors.js';
-import { token } from '../core/ids.js';
 import type { CutReason, MediaFormat } from '../core/model.js';
-import type { Warning } from '../core/warning.js';
 import { CallFiles } from './call-files.js';
 import type { TimelineHooks } from './leg-timeline.js';
 import type { MediaCounters } from './media-counters.js';
-import type { LegRemote, MediaCallResult, PauseInstant } from './media-plane.js';
+import type { MediaCallResult, PauseInstant } from './media-plane.js';
 import type { PauseGate } from './pause-gate.js';
 import { RecordedLeg } from './recorded-leg.js';
 
@@ -26,6 +25,11 @@ const CUT_SAMPLES_PER_MS = 8;
 /** The call clock goes in steps of 125 µs: a whole number of samples of every leg. */
 const STEPS_PER_MS = 8;
 
+/** Memory for what the disk does not take, when nobody says how much. */
+const DEFAULT_BACKLOG_BYTES = 64 * 1024 * 1024;
+/** Stands for `call.wav` among legs. */
+const STEREO = 0;
+
 /** A cut utterance as it leaves the worker. */
 export interface UtteranceCut {
   readonly leg: number;
@@ -43,6 +47,8 @@ export interface RecordedCallOptions {
   readonly voice?: VoiceActivityEngine;
   readonly utterance: Partial<UtteranceCutterOptions>;
   readonly counters: MediaCounters;
+  /** Memory for what the disk does not take, shared by the calls of a thread. */
+  readonly budget?: BacklogBudget;
   readonly gate?: PauseGate;
   /** Monotonic ms. */
   readonly clock: () => number;
@@ -53,7 +59,6 @@ export interface RecordedCallOptions {
 export interface RecordedCallEvents {
   utterance(cut: UtteranceCut): void;
   firstPacket(leg: number, atMs: number): void;
-  warning?(warning: Warning): void;
   writeFailed(message: string): void;
 }
 
@@ -65,13 +70,15 @@ export class RecordedCall {
   readonly #legs = new Map<number, RecordedLeg>();
   readonly #detectors: VoiceActivity[] = [];
   readonly #heard = new Set<number>();
-  /** Ours in RTCP: one for all legs, and random, because it is nobody's business who records (RFC 7022 §4.2). */
-  readonly #cname = token(12);
   #openedAt: number | undefined;
   /** Monotonic ms of the first sample, and the same instant as epoch ms. */
   #zero: number | undefined;
   #startedAt = 0;
   #waitedOnce = false;
+  /** Where the call ends, once that is known. */
+  #endMs: number | undefined;
+  /** ms of legs that will never be in their files, and of `call.wav` as leg 0. */
+  readonly #unwrittenMs = new Map<number, number>();
   /** Whether legs to come begin paused. */
   #paused = false;
 
@@ -79,14 +86,18 @@ export class RecordedCall {
   constructor(options: RecordedCallOptions, events: RecordedCallEvents) {
     this.#options = options;
     this.#events = events;
-    this.#files = new CallFiles(options.directory, (error) => {
-      options.counters.recordingErrors++;
-      events.writeFailed(SrsError.from(error).message);
+    this.#files = new CallFiles(options.directory, {
+      budget: options.budget ?? new BacklogBudget(DEFAULT_BACKLOG_BYTES),
+      onError: (error) => {
+        options.counters.recordingErrors++;
+        events.writeFailed(SrsError.from(error).message);
+      },
+      onGivenUp: (leg, fromMs, toMs) => this.#giveUp(leg ?? STEREO, fromMs, toMs),
     });
   }
 
   /** Adds a leg and creates its file. Throws `SRS_RECORDING_WRITE`; then the leg is not there. */
-  addLeg(leg: number, formats: readonly MediaFormat[], active: boolean, remote?: LegRemote): RecordedLeg {
+  addLeg(leg: number, formats: readonly MediaFormat[], active: boolean): RecordedLeg {
     if (this.#legs.has(leg)) throw new SrsError('SRS_INTERNAL', `Leg ${leg} is open already.`);
     this.#openedAt ??= this.#options.clock();
     const originMs = this.#zero === undefined ? 0 : Math.max(0, this.#wallMs() - JOIN_BEFORE_MS);
@@ -106,11 +117,6 @@ export class RecordedCall {
       counters: this.#options.counters,
       hooks,
       paused: this.#paused,
-      remote,
-      cname: this.#cname,
-      clock: this.#options.clock,
-      epoch: this.#options.epoch,
-      warn: (warning) => this.#events.warning?.(warning),
       ...(this.#options.gate ? { gate: this.#options.gate } : {}),
       ...(cutter ? { cutter } : {}),
     });
@@ -153,8 +159,13 @@ export class RecordedCall {
     if (flush) this.#files.flush();
   }
 
-  /** Writes everything, cuts what is being said, finishes the files. @param endedAt monotonic ms at which the end was asked for */
-  finish(endedAt: number): MediaCallResult {
+  /**
+   * Settles where the call ends and cuts what is being said; nothing is heard from now on. To be followed by `complete`. Idempotent.
+   *
+   * @param endedAt monotonic ms at which the end was asked for
+   */
+  end(endedAt: number): void {
+    if (this.#endMs !== undefined) return;
     const now = this.#options.clock();
     if (this.#zero === undefined) this.#findZero(now, true);
     const zero = this.#zero ?? endedAt;
@@ -170,14 +181,39 @@ export class RecordedCall {
       leg.timeline.commitTo(leg.timeline.at(endMs));
       leg.cutter?.flush('end');
     }
-    this.#files.finish(endMs);
+    this.#endMs = endMs;
+  }
+
+  /**
+   * Finishes the files. Undefined when the disk does not take everything yet: then this is to be asked again. With `force` they are
+   * finished all the same, and the result says what is not in them.
+   */
+  complete(force: boolean): MediaCallResult | undefined {
+    const endMs = this.#endMs ?? 0;
+    if (!this.#files.finish(endMs, force)) return undefined;
     this.close();
+    const unwrittenMs = (leg: number): { readonly unwrittenMs?: number } => {
+      const ms = this.#unwrittenMs.get(leg);
+      return ms === undefined ? {} : { unwrittenMs: ms };
+    };
     return {
       startedAt: this.#startedAt,
       durationMs: endMs,
-      legs: [...this.#legs.values()].map((leg) => leg.statistics(CallFiles.nameOf(leg.leg), this.#startedAt)),
+      legs: [...this.#legs.values()].map((leg) => ({
+        ...leg.statistics(CallFiles.nameOf(leg.leg)),
+        ...unwrittenMs(leg.leg),
+      })),
       bytes: this.#files.bytes,
+      ...unwrittenMs(STEREO),
     };
+  }
+
+  /** Both at once, whatever the disk says. */
+  finish(endedAt: number): MediaCallResult {
+    this.end(endedAt);
+    const result = this.complete(true);
+    if (!result) throw new SrsError('SRS_INTERNAL', 'The files of a call were not finished.');
+    return result;
   }
 
   /** Frees the voice detectors and closes the files as they are. Idempotent. */
@@ -244,6 +280,11 @@ export class RecordedCall {
     if (cutter) timeline.ring.eachPiece(from, to, (slot, length) => cutter.push(timeline.ring.samples, slot, length));
     // The stereo file may have gone ahead of this leg: then its channel is filled in now.
     this.#files.patch(leg.leg, from, to);
+  }
+
+  #giveUp(leg: number, fromMs: number, toMs: number): void {
+    this.#unwrittenMs.set(leg, (this.#unwrittenMs.get(leg) ?? 0) + toMs - fromMs);
+    this.#options.counters.unwrittenMs += toMs - fromMs;
   }
 
   #reportFirstPacket(leg: RecordedLeg): void {

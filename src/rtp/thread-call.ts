@@ -8,7 +8,6 @@ import type {
   FinishedLeg,
   LegHandle,
   LegOptions,
-  LegRemote,
   MediaCall,
   MediaCallEvents,
   MediaCallOptions,
@@ -131,7 +130,7 @@ export class ThreadCall implements MediaCall {
 
   updateLeg(
     leg: number,
-    change: { readonly formats?: readonly MediaFormat[]; readonly active?: boolean; readonly remote?: LegRemote },
+    change: { readonly formats?: readonly MediaFormat[]; readonly active?: boolean },
   ): Promise<void> {
     return this.#turns.take(async () => {
       this.#mustBeOpen();

@@ -46,6 +46,8 @@ interface Waiter {
 export class WorkerHandle {
   /** Calls that this worker holds; kept by the owner. */
   calls = 0;
+  /** What waits in it for the disk; kept by the owner. */
+  backlogBytes = 0;
   readonly #control = new SharedArrayBuffer(4);
   readonly #wake = new Int32Array(this.#control);
   readonly #gates = PauseGate.memory(MAX_CALLS_PER_WORKER);

@@ -1,9 +1,8 @@
 import type { UtteranceCutterOptions } from '../audio/utterance-cutter.js';
 import type { ErrorCode } from '../core/errors.js';
 import type { CutReason, MediaFormat } from '../core/model.js';
-import type { Warning } from '../core/warning.js';
 import type { MediaCountersDelta } from './media-counters.js';
-import type { LegOptions, LegRemote, MediaCallResult, PauseInstant } from './media-plane.js';
+import type { LegOptions, MediaCallResult, PauseInstant } from './media-plane.js';
 
 /** What a media worker is started with. */
 export interface WorkerSettings {
@@ -15,6 +14,10 @@ export interface WorkerSettings {
   readonly tickMs: number;
   readonly tailMs: number;
   readonly utterance: Partial<UtteranceCutterOptions>;
+  /** Memory for what the disk does not take. */
+  readonly backlogBytes: number;
+  /** How long a call that has ended waits for a disk that does not take its last samples, in ms. */
+  readonly diskPatienceMs: number;
 }
 
 /** Main to worker. Each is answered by one `reply` with the same `id`. */
@@ -35,7 +38,6 @@ export type WorkerRequest =
       readonly port: number;
       readonly formats: readonly MediaFormat[];
       readonly active: boolean;
-      readonly remote?: LegRemote;
     }
   | {
       readonly kind: 'update-leg';
@@ -43,7 +45,6 @@ export type WorkerRequest =
       readonly leg: number;
       readonly formats?: readonly MediaFormat[];
       readonly active?: boolean;
-      readonly remote?: LegRemote;
     }
   | { readonly kind: 'close-leg'; readonly call: number; readonly leg: number; readonly discard: boolean }
   /** Without `legs`: all, and those to come. A resume has a ticket, see `pause-gate.ts`. */
@@ -94,9 +95,12 @@ export type WorkerMessage =
       readonly endedAt: number;
     }
   | { readonly kind: 'first-packet'; readonly call: number; readonly leg: number; readonly atMs: number }
-  | { readonly kind: 'warning'; readonly call: number; readonly warning: Warning }
   | { readonly kind: 'write-failed'; readonly call: number; readonly message: string }
   | { readonly kind: 'counters'; readonly delta: MediaCountersDelta }
+  /** Bytes that wait for the disk now; told when it has changed. */
+  | { readonly kind: 'backlog'; readonly bytes: number }
+  /** Writing the files of a call has taken long. */
+  | { readonly kind: 'disk-slow'; readonly ms: number }
   /** A fault of ours that the worker survived. */
   | { readonly kind: 'fault'; readonly message: string };
 

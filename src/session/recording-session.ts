@@ -12,7 +12,7 @@ import { decideOffer } from './offer-policy.js';
 import { type PauseCommand, PauseControl } from './pause-control.js';
 import { type PauseStatus, pauseStatus } from './pause-status.js';
 import type { LastWords, RecordingSessionPort } from './recorder.js';
-import { sessionMediaEvents } from './session-media-events.js';
+import { sessionMediaEvents, unwrittenWarnings } from './session-media-events.js';
 import type { SessionRecord } from './session-record.js';
 import type { SessionServices } from './session-services.js';
 import { SessionWarnings } from './session-warnings.js';
@@ -229,6 +229,7 @@ export class RecordingSession implements RecordingSessionPort {
       if (leg.packets > 0 || this.#mediaLost || !this.#legs.byNumber(leg.leg)) continue;
       this.#warnings.tell([{ code: 'no_rtp', detail: `leg ${leg.leg}` }]);
     }
+    this.#warnings.tell(unwrittenWarnings(result));
     this.#record.finishMedia(result, reason);
     this.#services.metrics.observeRecording(result.durationMs, result.bytes);
     this.#services.metrics.calls.inc({ outcome: reason === 'failed' ? 'failed' : 'completed' });

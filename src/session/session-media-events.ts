@@ -1,6 +1,6 @@
 import type { Logger } from '../core/logger.js';
 import type { Warning } from '../core/warning.js';
-import type { CutUtterance, MediaCallEvents } from '../rtp/media-plane.js';
+import type { CutUtterance, MediaCallEvents, MediaCallResult } from '../rtp/media-plane.js';
 
 /** What a session does about its media. */
 export interface MediaReactions {
@@ -18,10 +18,6 @@ export function sessionMediaEvents(logger: Logger, reactions: MediaReactions): M
       reactions.utterance(cut);
     },
     firstPacket: (leg, atMs) => logger.info({ leg, atMs }, 'first packet'),
-    warning: (warning) => {
-      logger.warn({ ...warning }, 'unusual media');
-      reactions.warn(warning);
-    },
     writeFailed: (message) => {
       logger.error({ error: message }, 'recording write failed');
       reactions.warn({ code: 'recording_write_failed' });
@@ -32,4 +28,15 @@ export function sessionMediaEvents(logger: Logger, reactions: MediaReactions): M
       reactions.lost();
     },
   };
+}
+
+/** What a recording lacks because its disk did not take it, by file. */
+export function unwrittenWarnings(result: MediaCallResult): Warning[] {
+  const warnings: Warning[] = [];
+  const add = (file: string, ms: number | undefined): void => {
+    if (ms !== undefined) warnings.push({ code: 'recording_incomplete', detail: `${file}: ${Math.ceil(ms)} ms` });
+  };
+  for (const { file, unwrittenMs } of result.legs) add(file, unwrittenMs);
+  add('call.wav', result.unwrittenMs);
+  return warnings;
 }
