@@ -16,6 +16,31 @@ export interface LegStatistics {
   readonly sources: number;
   /** Call clock; absent when no RTP ever came. */
   readonly firstPacketMs?: number;
+  /** Epoch ms of its first sample. */
+  readonly firstSampleAt?: number;
+  /** Part of the packets that should have come and never did, 0 to 1. */
+  readonly lossRatio?: number;
+  /** Standard deviation of the packets' delay; absent for a few packets. */
+  readonly jitterMs?: number;
+  /** Round trip to the sender, at most: the least that was measured. Absent unless the sender answers (RFC 3611 §4.5). */
+  readonly rttMs?: number;
+  /** CSRCs of mixed packets (RFC 3550 §5.1), 32 at most. */
+  readonly contributors?: readonly number[];
+  /**
+   * What the senders say they had sent by their first report and by their last, and what had come of it by then. What their sources had
+   * sent before the recording began is in both.
+   */
+  readonly toldBySender?: {
+    readonly first: { readonly packets: number; readonly received: number };
+    readonly last: { readonly packets: number; readonly received: number };
+  };
+  /** RTCP datagrams that were read, that were not, that were sent; distinct canonical names. Absent when there were none. */
+  readonly rtcp?: {
+    readonly received: number;
+    readonly dropped: number;
+    readonly sent: number;
+    readonly names: number;
+  };
   /** What came and is not in the file, because the disk did not take it in time. Absent when it took everything. */
   readonly unwrittenMs?: number;
 }

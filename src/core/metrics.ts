@@ -37,6 +37,11 @@ export const RTP_DROP_REASONS = [
   'paused',
 ] as const;
 export type RtpDropReason = (typeof RTP_DROP_REASONS)[number];
+/** The kinds of packets in RTCP datagrams (RFC 3550 §6, RFC 4585, RFC 3611). */
+export const RTCP_TYPES = ['sr', 'rr', 'sdes', 'bye', 'app', 'xr', 'feedback', 'other'] as const;
+export type RtcpType = (typeof RTCP_TYPES)[number];
+export const RTCP_DROP_REASONS = ['malformed', 'stranger', 'flood'] as const;
+export type RtcpDropReason = (typeof RTCP_DROP_REASONS)[number];
 export const WHISPER_STATUSES = ['success', 'error', 'timeout'] as const;
 export type WhisperStatus = (typeof WHISPER_STATUSES)[number];
 export const STT_STATUSES = ['success', 'error', 'timeout', 'cancelled'] as const;
@@ -70,6 +75,13 @@ export class Metrics {
     'reason',
   ]);
   readonly rtpLost = this.#counter('siprec_rtp_lost_packets_total', 'RTP packets that never came, by sequence number.');
+  readonly rtcpPackets = this.#counter('siprec_rtcp_packets_received_total', 'RTCP packets received, by type.', [
+    'type',
+  ]);
+  readonly rtcpDropped = this.#counter('siprec_rtcp_dropped_datagrams_total', 'RTCP datagrams not read, by reason.', [
+    'reason',
+  ]);
+  readonly rtcpSent = this.#counter('siprec_rtcp_reports_sent_total', 'RTCP datagrams sent.');
   readonly sipRequests = this.#counter('siprec_sip_requests_total', 'SIP requests received.', ['method']);
   readonly sipResponses = this.#counter('siprec_sip_responses_total', 'SIP final and provisional responses sent.', [
     'class',
@@ -135,6 +147,8 @@ export class Metrics {
   readonly #transcriptDelay: Histogram<string>;
   readonly #recordingDuration: Histogram<string>;
   readonly recordingSize: Histogram<string>;
+  readonly legLoss: Histogram<string>;
+  readonly #legJitter: Histogram<string>;
 
   constructor(options: MetricsOptions) {
     const { vendors, models } = options;
@@ -165,6 +179,18 @@ export class Metrics {
       'Bytes of all files of a finished recording.',
       [1e4, 1e5, 1e6, 5e6, 1e7, 5e7, 1e8, 5e8, 1e9],
     );
+    this.legLoss = this.#histogram(
+      'siprec_leg_loss_ratio',
+      'Part of the packets of a finished leg that never came.',
+      [0, 0.0001, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1],
+    );
+    this.#legJitter = this.#histogram(
+      'siprec_leg_jitter_seconds',
+      'Standard deviation of the delay of the packets of a finished leg.',
+      [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5],
+    );
+    for (const type of RTCP_TYPES) this.rtcpPackets.inc({ type }, 0);
+    for (const reason of RTCP_DROP_REASONS) this.rtcpDropped.inc({ reason }, 0);
     for (const method of SIP_METHODS) this.sipRequests.inc({ method }, 0);
     for (const name of SIP_CLASSES) this.sipResponses.inc({ class: name }, 0);
     for (const cause of SIP_REFUSAL_CAUSES) this.sipRefused.inc({ cause }, 0);
@@ -205,6 +231,10 @@ export class Metrics {
   observeRecording(durationMs: number, bytes: number): void {
     this.#recordingDuration.observe(durationMs / 1000);
     this.recordingSize.observe(bytes);
+  }
+
+  observeLegJitter(ms: number): void {
+    this.#legJitter.observe(ms / 1000);
   }
 
   /** The Prometheus text format. */

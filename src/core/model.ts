@@ -51,6 +51,21 @@ export interface OfferedStream {
   /** The fmt tokens as they stand in the m-line, for echoing a refused line. */
   readonly rawFormats: readonly string[];
   readonly packetTimeMs?: number;
+  /** What the m-line says about its RTCP. */
+  readonly rtcp?: OfferedRtcp;
+}
+
+/** What an m-line says about its RTCP; without a port it is the one after the RTP port. */
+export interface OfferedRtcp {
+  /** RTP and RTCP may share a port (RFC 5761). */
+  readonly mux?: boolean;
+  /** `a=rtcp` (RFC 3605), and its address when it has one. */
+  readonly port?: number;
+  readonly address?: string;
+  /** No reports are wanted (`b=RR:0`, RFC 3556). */
+  readonly unwanted?: boolean;
+  /** A receiver may ask for its round trip (RFC 3611 §5.1, `rcvr-rtt`). */
+  readonly roundTrip?: boolean;
 }
 
 /** The SDP offer in the shape that sessions need. */
@@ -73,6 +88,9 @@ export interface AnsweredStream {
   /** Formats we take, in the order of the offer. For a refused stream: empty. */
   readonly formats: readonly MediaFormat[];
   readonly rawFormats: readonly string[];
+  /** Only when it was offered (RFC 5761 §5.1.1). */
+  readonly rtcpMux?: boolean;
+  readonly roundTrip?: boolean;
 }
 
 /** What a session answers to an offer; the SIP floor writes it as SDP. */

@@ -23,6 +23,7 @@ export const WARNING_CODES = [
   'connection_missing',
   'not_siprec',
   'no_rtp',
+  'rtp_stranger',
   'recording_write_failed',
   'recording_incomplete',
   'utterances_dropped',

@@ -1,5 +1,6 @@
 import { RTP_DROP_REASONS, type RtpDropReason } from '../core/metrics.js';
 import type { CutReason } from '../core/model.js';
+import { RtcpCounters, type RtcpCountersDelta } from './rtcp-counters.js';
 
 /** What a worker counts between two reports to the main thread. */
 export interface MediaCountersDelta {
@@ -11,6 +12,7 @@ export interface MediaCountersDelta {
   readonly unwrittenMs: number;
   readonly dropped: Readonly<Record<RtpDropReason, number>>;
   readonly utterances: Readonly<Record<CutReason, number>>;
+  readonly rtcp?: RtcpCountersDelta;
 }
 
 export function noDrops(): Record<RtpDropReason, number> {
@@ -23,6 +25,7 @@ export class MediaCounters {
   bytes = 0;
   lost = 0;
   recordingErrors = 0;
+  readonly rtcp = new RtcpCounters();
   unwrittenMs = 0;
   dropped = noDrops();
   utterances: Record<CutReason, number> = { silence: 0, max_length: 0, hold: 0, end: 0 };
@@ -32,7 +35,9 @@ export class MediaCounters {
     const { packets, bytes, lost, recordingErrors, unwrittenMs, dropped, utterances } = this;
     const drops = RTP_DROP_REASONS.some((reason) => dropped[reason] > 0);
     const cuts = Object.values(utterances).some((count) => count > 0);
-    if (packets + bytes + lost + recordingErrors + unwrittenMs === 0 && !drops && !cuts) return undefined;
+    const rtcp = this.rtcp.take();
+    const counted = packets + bytes + lost + recordingErrors + unwrittenMs;
+    if (counted === 0 && !drops && !cuts && !rtcp) return undefined;
     this.packets = 0;
     this.bytes = 0;
     this.lost = 0;
@@ -40,6 +45,7 @@ export class MediaCounters {
     this.unwrittenMs = 0;
     this.dropped = noDrops();
     this.utterances = { silence: 0, max_length: 0, hold: 0, end: 0 };
-    return { packets, bytes, lost, recordingErrors, unwrittenMs, dropped, utterances };
+    const sums = { packets, bytes, lost, recordingErrors, unwrittenMs };
+    return { ...sums, dropped, utterances, ...(rtcp ? { rtcp } : {}) };
   }
 }

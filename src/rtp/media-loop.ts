@@ -7,6 +7,7 @@ import { openPacketSource, type PacketSource } from './packet-source.js';
 import { PauseGate } from './pause-gate.js';
 import { RecordedCall } from './recorded-call.js';
 import type { RecordedLeg } from './recorded-leg.js';
+import type { OutgoingRtcp } from './rtcp-session.js';
 import {
   type OpenedLegs,
   type RequestEnvelope,
@@ -121,6 +122,7 @@ export class MediaLoop {
       case 'close-leg': {
         const leg = this.#leg(request.call, request.leg);
         await this.#onceDrained(() => leg.recorded.close());
+        sendReport(leg, leg.recorded.rtcp.goodbye(sharedClock()));
         await closeSources(leg);
         if (!request.discard) return;
         const call = this.#call(request.call);
@@ -171,6 +173,7 @@ export class MediaLoop {
           const buffer = samples.buffer as ArrayBuffer;
           this.#port.post({ kind: 'utterance', call, ...cut, samples: buffer }, [buffer]);
         },
+        warning: (warning) => this.#port.post({ kind: 'warning', call, warning }),
         firstPacket: (leg, atMs) => this.#port.post({ kind: 'first-packet', call, leg, atMs }),
         writeFailed: (message) => this.#port.post({ kind: 'write-failed', call, message }),
       },
@@ -196,9 +199,16 @@ export class MediaLoop {
     };
     const sources = [await openPacketSource(bindAddress, request.port, receive)];
     try {
-      // RTCP is drained so that its socket never fills; what it says is not needed yet.
-      sources.push(await openPacketSource(bindAddress, request.port + 1, () => {}));
-      recorded = call.recorded.addLeg(request.leg, request.formats, request.active);
+      // With rtcp-mux too: some senders offer it and use a port of its own all the same.
+      const receiveRtcp = (bytes: Uint8Array, address: string, port: number): void => {
+        try {
+          recorded?.rtcp.receive(bytes, address, port, 'rtcp', sharedClock());
+        } catch (error) {
+          this.#fault(error);
+        }
+      };
+      sources.push(await openPacketSource(bindAddress, request.port + 1, receiveRtcp));
+      recorded = call.recorded.addLeg(request.leg, request.formats, request.active, request.remote);
     } catch (error) {
       await Promise.all(sources.map((source) => source.close()));
       throw error;
@@ -279,6 +289,7 @@ export class MediaLoop {
       const began = flush ? sharedClock() : 0;
       try {
         call.recorded.tick(now, flush);
+        for (const leg of call.legs.values()) sendReport(leg, leg.recorded.rtcp.tick(now));
         if (flush) this.#tellSlow(began);
       } catch (error) {
         this.#fault(error);
@@ -297,6 +308,7 @@ export class MediaLoop {
   /** The ports are given back at once, and the files when the disk has taken them or has been waited for long enough. */
   #complete(call: OpenCall, id: number, at: number): void {
     this.#calls.delete(call.call);
+    farewell(call);
     const closed = [...call.legs.values()].map(closeSources);
     const { recorded } = call;
     try {
@@ -332,6 +344,7 @@ export class MediaLoop {
 
   async #drop(call: OpenCall): Promise<void> {
     this.#calls.delete(call.call);
+    farewell(call);
     await Promise.all([...call.legs.values()].map(closeSources));
     try {
       call.recorded.finish(sharedClock());
@@ -363,6 +376,16 @@ export class MediaLoop {
       message: error instanceof Error ? (error.stack ?? error.message) : String(error),
     });
   }
+}
+
+/** From the port on which its answer comes (RFC 4961). */
+function sendReport({ sources }: OpenLeg, report: OutgoingRtcp | undefined): void {
+  if (report) sources[report.way === 'rtp' ? 0 : 1]?.send(report.bytes, report.address, report.port);
+}
+
+function farewell({ legs }: OpenCall): void {
+  const now = sharedClock();
+  for (const leg of legs.values()) if (leg.sources.length > 0) sendReport(leg, leg.recorded.rtcp.goodbye(now));
 }
 
 async function closeSources(leg: OpenLeg): Promise<void> {

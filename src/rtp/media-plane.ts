@@ -1,5 +1,6 @@
 import type { LegStatistics } from '../core/leg-statistics.js';
-import type { CutReason, MediaFormat } from '../core/model.js';
+import type { CutReason, MediaFormat, OfferedRtcp } from '../core/model.js';
+import type { Warning } from '../core/warning.js';
 
 /**
  * The port through which a session uses the media plane. The plane lives in worker threads (`media-worker.ts`); this is its
@@ -35,7 +36,7 @@ export interface MediaCall {
   /** Changes formats or direction of a leg. `inactive` flushes the utterance in progress with reason `hold` and writes silence from now on. */
   updateLeg(
     leg: number,
-    change: { readonly formats?: readonly MediaFormat[]; readonly active?: boolean },
+    change: { readonly formats?: readonly MediaFormat[]; readonly active?: boolean; readonly remote?: LegRemote },
   ): Promise<void>;
   /** The SRC removed the stream: the leg hears no more, its file goes on as silence to the end of the call. */
   closeLeg(leg: number): Promise<void>;
@@ -67,6 +68,14 @@ export interface LegOptions {
   readonly leg: number;
   readonly formats: readonly MediaFormat[];
   readonly active: boolean;
+  readonly remote?: LegRemote;
+}
+
+/** What the SDP says about the other end of a stream: addresses as written there. */
+export interface LegRemote {
+  readonly address?: string;
+  readonly port: number;
+  readonly rtcp?: OfferedRtcp;
 }
 
 export interface LegHandle {
@@ -80,6 +89,8 @@ export interface MediaCallEvents {
   utterance(utterance: CutUtterance): void;
   /** The first RTP packet of a leg came, `atMs` on the call clock. */
   firstPacket?(leg: number, atMs: number): void;
+  /** Something unusual about a leg that cost nothing. */
+  warning?(warning: Warning): void;
   /** A write failed; recording goes on in memory as long as it can. */
   writeFailed(message: string): void;
   /** The worker of this call died: nothing more will be recorded, what is on disk stays. `finish` still resolves. */

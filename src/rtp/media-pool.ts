@@ -4,7 +4,7 @@ import type { UtteranceCutterOptions } from '../audio/utterance-cutter.js';
 import type { Clock } from '../core/clock.js';
 import { SrsError } from '../core/errors.js';
 import type { Logger } from '../core/logger.js';
-import { type Metrics, RTP_DROP_REASONS } from '../core/metrics.js';
+import { type Metrics, RTCP_DROP_REASONS, RTCP_TYPES, RTP_DROP_REASONS } from '../core/metrics.js';
 import type { CutReason } from '../core/model.js';
 import type { MediaCountersDelta } from './media-counters.js';
 import type { MediaCall, MediaCallEvents, MediaCallOptions, MediaCallResult, MediaPlane } from './media-plane.js';
@@ -156,6 +156,7 @@ export class MediaThreads implements MediaPlane {
 
   async #finish(number: number, call: ThreadCall): Promise<MediaCallResult> {
     const result = await call.finish();
+    if (this.#calls.has(number)) this.#observe(result);
     this.#forget(number, call);
     return result;
   }
@@ -258,6 +259,9 @@ export class MediaThreads implements MediaPlane {
       case 'first-packet':
         this.#tell(() => this.#calls.get(message.call)?.events.firstPacket?.(message.leg, message.atMs));
         return;
+      case 'warning':
+        this.#tell(() => this.#calls.get(message.call)?.events.warning?.(message.warning));
+        return;
       case 'write-failed':
         this.#tell(() => this.#calls.get(message.call)?.events.writeFailed(message.message));
         this.#tell(() => this.#options.onWriteFailed?.());
@@ -284,6 +288,18 @@ export class MediaThreads implements MediaPlane {
     for (const reason of RTP_DROP_REASONS) metrics.rtpDropped.inc({ reason }, delta.dropped[reason]);
     for (const reason of Object.keys(delta.utterances) as CutReason[]) {
       metrics.utterances.inc({ reason }, delta.utterances[reason]);
+    }
+    const { rtcp } = delta;
+    if (!rtcp) return;
+    metrics.rtcpSent.inc(rtcp.sent);
+    for (const type of RTCP_TYPES) metrics.rtcpPackets.inc({ type }, rtcp.received[type]);
+    for (const reason of RTCP_DROP_REASONS) metrics.rtcpDropped.inc({ reason }, rtcp.dropped[reason]);
+  }
+
+  #observe({ legs }: MediaCallResult): void {
+    for (const { lossRatio, jitterMs } of legs) {
+      if (lossRatio !== undefined) this.#options.metrics.legLoss.observe(lossRatio);
+      if (jitterMs !== undefined) this.#options.metrics.observeLegJitter(jitterMs);
     }
   }
 

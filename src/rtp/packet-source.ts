@@ -1,12 +1,14 @@
 import { createSocket } from 'node:dgram';
-import { isIPv6 } from 'node:net';
+import { isIPv4, isIPv6 } from 'node:net';
 
 /** The sender's `port` and `address` are only read, never kept by reference. */
 export type PacketReceiver = (bytes: Uint8Array, address: string, port: number) => void;
 
-/** A bound UDP port that hands over what arrives. */
+/** A bound UDP port that hands over what arrives, and from which reports leave. */
 export interface PacketSource {
   readonly port: number;
+  /** Sends at once, and tells nobody whether it could: RTCP has no answer to wait for. `address` is an IP address. */
+  send(bytes: Uint8Array, address: string, port: number): void;
   /** Resolves when the port is free again. Idempotent. */
   close(): Promise<void>;
 }
@@ -19,7 +21,12 @@ export interface PacketSource {
  */
 export function openPacketSource(address: string, port: number, receive: PacketReceiver): Promise<PacketSource> {
   return new Promise((resolve, reject) => {
-    const socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4');
+    const family = isIPv6(address) ? 6 : 4;
+    const socket = createSocket({
+      type: family === 6 ? 'udp6' : 'udp4',
+      // Targets are addresses. Node's own look-up would send a turn later, and a close before that would drop the last report.
+      lookup: (host, _options, callback) => callback(null, host, family),
+    });
     let closing: Promise<void> | undefined;
     socket.once('error', (error) => {
       socket.close();
@@ -32,6 +39,11 @@ export function openPacketSource(address: string, port: number, receive: PacketR
       socket.on('message', (bytes, from) => receive(bytes, from.address, from.port));
       resolve({
         port: socket.address().port,
+        send: (payload, to, toPort) => {
+          if (closing) return;
+          // A socket for both families takes IPv4 addresses as mapped ones (RFC 4291 §2.5.5.2).
+          socket.send(payload, toPort, family === 6 && isIPv4(to) ? `::ffff:${to}` : to, () => {});
+        },
         close: () => {
           closing ??= new Promise((done) => {
             socket.close(() => done());

@@ -2,11 +2,13 @@ import { type Cut, UtteranceCutter, type UtteranceCutterOptions } from '../audio
 import type { VoiceActivity, VoiceActivityEngine } from '../audio/voice-activity.js';
 import { BacklogBudget } from '../audio/write-backlog.js';
 import { SrsError } from '../core/errors.js';
+import { token } from '../core/ids.js';
 import type { CutReason, MediaFormat } from '../core/model.js';
+import type { Warning } from '../core/warning.js';
 import { CallFiles } from './call-files.js';
 import type { TimelineHooks } from './leg-timeline.js';
 import type { MediaCounters } from './media-counters.js';
-import type { MediaCallResult, PauseInstant } from './media-plane.js';
+import type { LegRemote, MediaCallResult, PauseInstant } from './media-plane.js';
 import type { PauseGate } from './pause-gate.js';
 import { RecordedLeg } from './recorded-leg.js';
 
@@ -59,6 +61,7 @@ export interface RecordedCallOptions {
 export interface RecordedCallEvents {
   utterance(cut: UtteranceCut): void;
   firstPacket(leg: number, atMs: number): void;
+  warning?(warning: Warning): void;
   writeFailed(message: string): void;
 }
 
@@ -70,6 +73,8 @@ export class RecordedCall {
   readonly #legs = new Map<number, RecordedLeg>();
   readonly #detectors: VoiceActivity[] = [];
   readonly #heard = new Set<number>();
+  /** Ours in RTCP: one for all legs, and random, because it is nobody's business who records (RFC 7022 §4.2). */
+  readonly #cname = token(12);
   #openedAt: number | undefined;
   /** Monotonic ms of the first sample, and the same instant as epoch ms. */
   #zero: number | undefined;
@@ -97,7 +102,7 @@ export class RecordedCall {
   }
 
   /** Adds a leg and creates its file. Throws `SRS_RECORDING_WRITE`; then the leg is not there. */
-  addLeg(leg: number, formats: readonly MediaFormat[], active: boolean): RecordedLeg {
+  addLeg(leg: number, formats: readonly MediaFormat[], active: boolean, remote?: LegRemote): RecordedLeg {
     if (this.#legs.has(leg)) throw new SrsError('SRS_INTERNAL', `Leg ${leg} is open already.`);
     this.#openedAt ??= this.#options.clock();
     const originMs = this.#zero === undefined ? 0 : Math.max(0, this.#wallMs() - JOIN_BEFORE_MS);
@@ -117,6 +122,11 @@ export class RecordedCall {
       counters: this.#options.counters,
       hooks,
       paused: this.#paused,
+      remote,
+      cname: this.#cname,
+      clock: this.#options.clock,
+      epoch: this.#options.epoch,
+      warn: (warning) => this.#events.warning?.(warning),
       ...(this.#options.gate ? { gate: this.#options.gate } : {}),
       ...(cutter ? { cutter } : {}),
     });
@@ -200,7 +210,7 @@ export class RecordedCall {
       startedAt: this.#startedAt,
       durationMs: endMs,
       legs: [...this.#legs.values()].map((leg) => ({
-        ...leg.statistics(CallFiles.nameOf(leg.leg)),
+        ...leg.statistics(CallFiles.nameOf(leg.leg), this.#startedAt),
         ...unwrittenMs(leg.leg),
       })),
       bytes: this.#files.bytes,

@@ -1,15 +1,19 @@
 import type { UtteranceCutter } from '../audio/utterance-cutter.js';
 import type { RtpDropReason } from '../core/metrics.js';
 import type { MediaFormat } from '../core/model.js';
+import type { Warning } from '../core/warning.js';
 import { LegTimeline, type TimelineHooks } from './leg-timeline.js';
 import { type MediaCounters, noDrops } from './media-counters.js';
-import type { FinishedLeg } from './media-plane.js';
+import type { FinishedLeg, LegRemote } from './media-plane.js';
 import type { PauseGate } from './pause-gate.js';
 import { Payload } from './payload.js';
 import { type PayloadTable, payloadTable } from './payload-table.js';
+import { Reception } from './reception.js';
+import type { ReportBlock, SenderReport } from './rtcp-packet.js';
+import { type ReportedLeg, RtcpSession } from './rtcp-session.js';
 import { emptyRtpHeader, isRtcp, parseRtp } from './rtp-packet.js';
 import { SequenceTracker, timestampDistance } from './sequence.js';
-import { SourceLatch } from './source-latch.js';
+import { type AnnouncedSource, announcedSource, SourceLatch } from './source-latch.js';
 
 /** libuv reads at most 32 packets of a socket per turn: that many mean that more are waiting. */
 const READS_PER_TURN = 32;
@@ -17,8 +21,15 @@ const READS_PER_TURN = 32;
 const MAX_SOURCES = 1000;
 /** 1 s: no packet is longer than that; a datagram may be 8 s long. */
 const MAX_PAYLOAD = 8000;
-/** A former SSRC is taken back only when the present one has been silent for so many ticks, so that two senders on one port do not flap. */
+/** A former SSRC is taken back only when the present one has been silent for so many ticks, so that senders on one port do not flap. */
 const FORMER_SOURCE_TICKS = 2;
+/** Former SSRCs that are remembered for that. */
+const MAX_FORMER = 4;
+/** A sender that moves behind a NAT loses a few packets; further ahead in numbers or in time than this is somebody else's guess. */
+const MAX_AHEAD = 64;
+const MAX_AHEAD_TIMESTAMP = 2 ** 20;
+/** Fewer packets of strangers are an accident that nobody need hear of. */
+const STRANGERS_TOLD = 10;
 /** How long after a pause, and how far back, a packet is known by its timestamp to be one of the pause. */
 const PAUSE_MEMORY_MS = 10_000;
 
@@ -32,6 +43,15 @@ export interface RecordedLegOptions {
   /** Whether the call is paused already; a leg of a paused call begins so. */
   readonly paused?: boolean;
   readonly gate?: PauseGate;
+  /** What the SDP says about the other end. */
+  readonly remote?: LegRemote | undefined;
+  /** Our canonical name in RTCP. */
+  readonly cname: string;
+  /** Monotonic ms. */
+  readonly clock: () => number;
+  /** Epoch ms. */
+  readonly epoch: () => number;
+  readonly warn?: (warning: Warning) => void;
   readonly hooks: TimelineHooks;
   /** Makes the cutter when speech is to be cut. */
   readonly cutter?: UtteranceCutter;
@@ -41,12 +61,17 @@ const header = emptyRtpHeader();
 const payload = new Payload();
 
 /** One leg in its worker: datagrams in, samples on the timeline, figures. Knows no sockets and no files. */
-export class RecordedLeg {
+export class RecordedLeg implements ReportedLeg {
   readonly leg: number;
   readonly timeline: LegTimeline;
   readonly cutter: UtteranceCutter | undefined;
   readonly #counters: MediaCounters;
-  readonly #latch = new SourceLatch();
+  readonly rtcp: RtcpSession;
+  readonly #reception = new Reception();
+  readonly #latch: SourceLatch;
+  readonly #options: RecordedLegOptions;
+  #strangersTold = false;
+  #tickedAt = 0;
   readonly #dropped = noDrops();
   readonly #sources = new Set<number>();
   #table: PayloadTable;
@@ -59,7 +84,9 @@ export class RecordedLeg {
   /** Until this time of the call clock the above is remembered. */
   #rememberUntil = 0;
   #ssrc = -1;
-  #formerSsrc = -1;
+  /** The newest first. */
+  #formerSsrcs: number[] = [];
+  #newestTimestamp = 0;
   #silentTicks = 0;
   #sequence = new SequenceTracker();
   #lostBefore = 0;
@@ -70,6 +97,10 @@ export class RecordedLeg {
 
   constructor(options: RecordedLegOptions) {
     this.leg = options.leg;
+    this.#options = options;
+    this.#latch = new SourceLatch(announcedSource(options.remote));
+    const { remote, cname, epoch } = options;
+    this.rtcp = new RtcpSession({ leg: this, remote, cname, epoch, counters: options.counters.rtcp });
     this.#counters = options.counters;
     this.#table = payloadTable(options.formats);
     this.#active = options.active;
@@ -90,9 +121,36 @@ export class RecordedLeg {
     return more;
   }
 
+  get source(): AnnouncedSource | undefined {
+    return this.#latch.source;
+  }
+
+  get ssrc(): number {
+    return this.#ssrc;
+  }
+
+  reportBlock(now: number): ReportBlock | undefined {
+    return this.#reception.fresh ? this.#reception.block(this.#ssrc, this.#sequence, now) : undefined;
+  }
+
+  senderReport(report: SenderReport, now: number): void {
+    this.#reception.senderReport(report, now);
+  }
+
+  /** Ends nothing (RFC 7866 §10), but the next source may be one that was there before, and at another address. */
+  goodbye(ssrc: number): void {
+    if (ssrc !== this.#ssrc) return;
+    this.#formerSsrcs = [];
+    this.#latch.release();
+  }
+
   /** A datagram of the RTP port. Never throws for what a sender can put into it. */
   receive(bytes: Uint8Array, address: string, port: number): void {
     this.#turnPackets++;
+    if (isRtcp(bytes)) {
+      this.rtcp.receive(bytes, address, port, 'rtp', this.#options.clock());
+      return;
+    }
     this.#packets++;
     this.#bytes += bytes.length;
     this.#counters.packets++;
@@ -108,9 +166,14 @@ export class RecordedLeg {
     this.#drop('malformed');
   }
 
-  update(change: { readonly formats?: readonly MediaFormat[]; readonly active?: boolean }): void {
+  update(change: {
+    readonly formats?: readonly MediaFormat[];
+    readonly active?: boolean;
+    readonly remote?: LegRemote;
+  }): void {
     if (change.formats) this.#table = payloadTable(change.formats);
-    this.#latch.reopen();
+    this.#latch.reopen(change.remote && announcedSource(change.remote));
+    if (change.remote) this.rtcp.update(change.remote);
     if (change.active === undefined || change.active === this.#active) return;
     this.#active = change.active;
     // What is sent while on hold is not heard, so the numbering begins anew after it.
@@ -159,16 +222,20 @@ export class RecordedLeg {
   tick(wallMs: number): void {
     this.#silentTicks++;
     this.#latch.tick();
+    this.#reception.spread.tick(this.#tickedAt, wallMs);
+    this.#tickedAt = wallMs;
     this.settle(wallMs);
     if (wallMs > this.#rememberUntil && !this.#paused) this.#skippedSsrc = -1;
     this.timeline.tick(wallMs, this.#active && !this.#paused);
     this.#reportLost();
   }
 
-  statistics(file: string): FinishedLeg {
+  /** @param startedAt epoch ms of the call clock's zero */
+  statistics(file: string, startedAt: number): FinishedLeg {
     this.#endSource();
     this.#reportLost();
     const { firstStart } = this.timeline;
+    const firstPacketMs = this.timeline.msAt(firstStart);
     return {
       leg: this.leg,
       packets: this.#packets,
@@ -176,14 +243,15 @@ export class RecordedLeg {
       lost: this.#lostBefore,
       dropped: { ...this.#dropped },
       sources: this.#sources.size,
-      ...(firstStart >= 0 ? { firstPacketMs: this.timeline.msAt(firstStart) } : {}),
+      ...(firstStart >= 0 ? { firstPacketMs, firstSampleAt: Math.round(startedAt + firstPacketMs) } : {}),
+      ...this.#reception.statistics(this.#lostBefore),
+      ...this.rtcp.statistics(),
       file,
     };
   }
 
   #take(bytes: Uint8Array, address: string, port: number): RtpDropReason | undefined {
     if (!this.#active) return 'inactive';
-    if (isRtcp(bytes)) return undefined;
     if (!parseRtp(bytes, header)) return 'malformed';
     const { ssrc, sequence, timestamp, payloadOffset, payloadLength } = header;
     if (payloadLength > MAX_PAYLOAD) return 'malformed';
@@ -191,13 +259,21 @@ export class RecordedLeg {
     if (table === undefined) return 'unknown_payload';
     const same = ssrc === this.#ssrc;
     if (!same && table === 'ignored') return this.#held ? 'paused' : undefined;
-    if (!this.#latch.accepts(address, port, same)) return 'stranger';
+    if (!this.#latch.hears(address, port)) {
+      if (!this.#latch.accepts(address, port, same && this.#goesOn(sequence, timestamp))) return 'stranger';
+    }
     if (!same) {
-      if (ssrc === this.#formerSsrc && this.#silentTicks < FORMER_SOURCE_TICKS) return 'stranger';
+      if (this.#silentTicks < FORMER_SOURCE_TICKS && this.#formerSsrcs.includes(ssrc)) return 'stranger';
       this.#follow(ssrc);
     }
     const order = this.#sequence.accept(sequence);
-    if (order === 'duplicate') return 'duplicate';
+    if (order === 'duplicate') {
+      this.#reception.duplicate();
+      return 'duplicate';
+    }
+    if (order === 'newest') this.#newestTimestamp = timestamp;
+    this.#reception.packet(timestamp, table !== 'ignored');
+    if (header.contributors > 0) this.#reception.contributors(bytes, header.contributors);
     this.#silentTicks = 0;
     if (this.#held) return this.#skip(ssrc, timestamp, payloadLength);
     if (table === 'ignored' || payloadLength === 0) return undefined;
@@ -232,18 +308,28 @@ export class RecordedLeg {
     return ahead <= 0 && ahead > -PAUSE_MEMORY_MS * 8;
   }
 
+  /** Whether a packet of the present SSRC is what its sender would send next, which nobody knows who does not hear the stream. */
+  #goesOn(sequence: number, timestamp: number): boolean {
+    const ahead = this.#sequence.ahead(sequence);
+    const later = timestampDistance(this.#newestTimestamp, timestamp);
+    return ahead > 0 && ahead <= MAX_AHEAD && later >= 0 && later <= MAX_AHEAD_TIMESTAMP;
+  }
+
   #follow(ssrc: number): void {
     if (this.#ssrc >= 0) {
       this.#endSource();
       this.timeline.newSource();
     }
-    this.#formerSsrc = this.#ssrc;
+    // A call on hold has none.
+    if (this.#ssrc >= 0) this.#formerSsrcs = [this.#ssrc, ...this.#formerSsrcs].slice(0, MAX_FORMER);
+    this.#formerSsrcs = this.#formerSsrcs.filter((former) => former !== ssrc);
     this.#ssrc = ssrc;
     if (this.#sources.size < MAX_SOURCES) this.#sources.add(ssrc);
   }
 
   #endSource(): void {
     this.#lostBefore += this.#sequence.finish();
+    this.#reception.finish(this.#sequence);
     this.#sequence = new SequenceTracker();
   }
 
@@ -258,5 +344,8 @@ export class RecordedLeg {
   #drop(reason: RtpDropReason): void {
     this.#dropped[reason]++;
     this.#counters.dropped[reason]++;
+    if (reason !== 'stranger' || this.#strangersTold || this.#dropped.stranger < STRANGERS_TOLD) return;
+    this.#strangersTold = true;
+    this.#options.warn?.({ code: 'rtp_stranger', detail: `leg ${this.leg}` });
   }
 }

@@ -20,10 +20,21 @@ export interface RtpHeader {
   /** Where the payload begins, and how long it is without padding; it may be empty (RFC 6263 §4.1 keeps pinholes open with that). */
   payloadOffset: number;
   payloadLength: number;
+  /** CSRCs, which follow the fixed header. */
+  contributors: number;
 }
 
 export function emptyRtpHeader(): RtpHeader {
-  return { payloadType: 0, marker: false, sequence: 0, timestamp: 0, ssrc: 0, payloadOffset: 0, payloadLength: 0 };
+  return {
+    payloadType: 0,
+    marker: false,
+    sequence: 0,
+    timestamp: 0,
+    ssrc: 0,
+    payloadOffset: 0,
+    payloadLength: 0,
+    contributors: 0,
+  };
 }
 
 const FIXED_BYTES = 12;
@@ -54,6 +65,7 @@ export function parseRtp(bytes: Uint8Array, header: RtpHeader): boolean {
   header.sequence = ((bytes[2] as number) << 8) | (bytes[3] as number);
   header.timestamp = word(bytes, 4);
   header.ssrc = word(bytes, 8);
+  header.contributors = first & 0x0f;
   header.payloadOffset = offset;
   header.payloadLength = end - offset;
   return true;

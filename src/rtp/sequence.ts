@@ -21,10 +21,28 @@ export class SequenceTracker {
   #newest = -1;
   #span = 0;
   #lost = 0;
+  /** Times that the numbers began again at 0, and numbers of earlier numberings of this source. */
+  #cycles = 0;
+  #expectedBefore = 0;
 
   /** Numbers that are given up now. May fall when a very late packet comes. */
   get lost(): number {
     return this.#lost;
+  }
+
+  /** The newest number, and above its 16 bits the times that they ran over (RFC 3550 §6.4.1). */
+  get highest(): number {
+    return ((this.#cycles << 16) | (this.#newest & 0xffff)) >>> 0;
+  }
+
+  /** Numbers from the lowest to the newest: packets that should have come. */
+  get expected(): number {
+    return this.#expectedBefore + this.#span;
+  }
+
+  /** How many numbers after the newest one this is; negative for one from before it. 0 before any. */
+  ahead(sequence: number): number {
+    return this.#newest < 0 ? 0 : sequenceDistance(this.#newest, sequence);
   }
 
   /** Notes a packet: the newest so far (or the first of a new numbering), one from before it, or a number that was seen. */
@@ -70,6 +88,7 @@ export class SequenceTracker {
   #advance(steps: number): void {
     for (let step = 0; step < steps; step++) {
       this.#newest = (this.#newest + 1) & 0xffff;
+      if (this.#newest === 0) this.#cycles++;
       this.#seen[this.#newest & (REMEMBERED - 1)] = 0;
       this.#span++;
       if (this.#span > GIVEN_UP_AFTER && this.#missing(GIVEN_UP_AFTER)) this.#lost++;
@@ -90,6 +109,7 @@ export class SequenceTracker {
   #settle(): void {
     const open = Math.min(this.#span, GIVEN_UP_AFTER);
     for (let back = 0; back < open; back++) if (this.#missing(back)) this.#lost++;
+    this.#expectedBefore += this.#span;
     this.#span = 0;
   }
 }

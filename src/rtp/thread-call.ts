@@ -8,6 +8,7 @@ import type {
   FinishedLeg,
   LegHandle,
   LegOptions,
+  LegRemote,
   MediaCall,
   MediaCallEvents,
   MediaCallOptions,
@@ -130,7 +131,7 @@ export class ThreadCall implements MediaCall {
 
   updateLeg(
     leg: number,
-    change: { readonly formats?: readonly MediaFormat[]; readonly active?: boolean },
+    change: { readonly formats?: readonly MediaFormat[]; readonly active?: boolean; readonly remote?: LegRemote },
   ): Promise<void> {
     return this.#turns.take(async () => {
       this.#mustBeOpen();

@@ -1,8 +1,9 @@
 import type { UtteranceCutterOptions } from '../audio/utterance-cutter.js';
 import type { ErrorCode } from '../core/errors.js';
 import type { CutReason, MediaFormat } from '../core/model.js';
+import type { Warning } from '../core/warning.js';
 import type { MediaCountersDelta } from './media-counters.js';
-import type { LegOptions, MediaCallResult, PauseInstant } from './media-plane.js';
+import type { LegOptions, LegRemote, MediaCallResult, PauseInstant } from './media-plane.js';
 
 /** What a media worker is started with. */
 export interface WorkerSettings {
@@ -38,6 +39,7 @@ export type WorkerRequest =
       readonly port: number;
       readonly formats: readonly MediaFormat[];
       readonly active: boolean;
+      readonly remote?: LegRemote;
     }
   | {
       readonly kind: 'update-leg';
@@ -45,6 +47,7 @@ export type WorkerRequest =
       readonly leg: number;
       readonly formats?: readonly MediaFormat[];
       readonly active?: boolean;
+      readonly remote?: LegRemote;
     }
   | { readonly kind: 'close-leg'; readonly call: number; readonly leg: number; readonly discard: boolean }
   /** Without `legs`: all, and those to come. A resume has a ticket, see `pause-gate.ts`. */
@@ -95,6 +98,7 @@ export type WorkerMessage =
       readonly endedAt: number;
     }
   | { readonly kind: 'first-packet'; readonly call: number; readonly leg: number; readonly atMs: number }
+  | { readonly kind: 'warning'; readonly call: number; readonly warning: Warning }
   | { readonly kind: 'write-failed'; readonly call: number; readonly message: string }
   | { readonly kind: 'counters'; readonly delta: MediaCountersDelta }
   /** Bytes that wait for the disk now; told when it has changed. */

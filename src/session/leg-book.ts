@@ -1,5 +1,6 @@
 import type { LegDescription } from '../core/call-event.js';
 import type { MediaFormat, OfferedStream, Speaker } from '../core/model.js';
+import type { LegRemote } from '../rtp/media-plane.js';
 import type { RecordedLeg } from '../store/call-record.js';
 
 /** A recorded m-line. A slot that went through port 0 and came back is a new leg (RFC 3264 §8.1). */
@@ -10,6 +11,8 @@ export interface Leg {
   label: string;
   formats: readonly MediaFormat[];
   active: boolean;
+  /** Where the SRC said that it sends from. */
+  remote: LegRemote;
   open: boolean;
   /** Who spoke from when on, oldest first. Empty until metadata says something about the leg. */
   spells: readonly Spell[];
@@ -54,10 +57,27 @@ export class LegBook {
     return this.#numbers;
   }
 
-  add(number: number, stream: OfferedStream, port: number, formats: readonly MediaFormat[], active: boolean): void {
+  add(
+    number: number,
+    stream: OfferedStream,
+    port: number,
+    formats: readonly MediaFormat[],
+    active: boolean,
+    remote: LegRemote = { port: stream.port },
+  ): void {
     const { index } = stream;
     const label = stream.label ?? String(index + 1);
-    this.#legs = this.#legs.concat({ leg: number, index, port, label, formats, active, open: true, spells: [] });
+    this.#legs = this.#legs.concat({
+      leg: number,
+      index,
+      port,
+      label,
+      formats,
+      active,
+      remote,
+      open: true,
+      spells: [],
+    });
   }
 
   /** Takes over the labels of an offer. */

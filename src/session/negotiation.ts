@@ -1,6 +1,6 @@
 import { SrsError } from '../core/errors.js';
-import type { AnsweredStream } from '../core/model.js';
-import type { LegOptions, MediaCall } from '../rtp/media-plane.js';
+import type { AnsweredStream, OfferedStream } from '../core/model.js';
+import type { LegOptions, LegRemote, MediaCall } from '../rtp/media-plane.js';
 import type { Leg, LegBook } from './leg-book.js';
 import { answerStream, type StreamDecision } from './offer-policy.js';
 
@@ -31,7 +31,7 @@ export async function negotiate(
   for (const leg of legs.all.filter((one) => one.open && one.index >= decisions.length)) await close(media, leg);
   for (const [at, { offered, formats, active }] of fresh.entries()) {
     const handle = opened[at];
-    if (handle) legs.add(handle.leg, offered, handle.port, formats, active);
+    if (handle) legs.add(handle.leg, offered, handle.port, formats, active, remoteOf(offered));
   }
   return decisions.map((decision) => answerStream(decision, legs.at(decision.offered.index)?.port ?? 0));
 }
@@ -41,14 +41,18 @@ export function firstLegs(decisions: readonly StreamDecision[]): LegOptions[] {
   return decisions
     .filter(({ formats }) => formats.length > 0)
     .slice(0, FIRST_LEGS)
-    .map(({ formats, active }, index) => ({ leg: index + 1, formats, active }));
+    .map(({ offered, formats, active }, index) => ({ leg: index + 1, formats, active, remote: remoteOf(offered) }));
+}
+
+function remoteOf({ address, port, rtcp }: OfferedStream): LegRemote {
+  return { port, ...(address === undefined ? {} : { address }), ...(rtcp === undefined ? {} : { rtcp }) };
 }
 
 async function openAll(media: MediaCall, legs: LegBook, fresh: readonly StreamDecision[]) {
   const opened: { leg: number; port: number }[] = [];
   try {
-    for (const { formats, active } of fresh) {
-      opened.push(await media.openLeg({ leg: legs.reserve(), formats, active }));
+    for (const { offered, formats, active } of fresh) {
+      opened.push(await media.openLeg({ leg: legs.reserve(), formats, active, remote: remoteOf(offered) }));
     }
     return opened;
   } catch (error) {
@@ -63,12 +67,14 @@ async function change(media: MediaCall, legs: LegBook, decision: StreamDecision)
   const leg = legs.at(decision.offered.index);
   if (!leg) return;
   const { formats, active } = decision;
+  const remote = remoteOf(decision.offered);
   if (formats.length === 0) {
     await close(media, leg);
-  } else if (active !== leg.active || JSON.stringify(formats) !== JSON.stringify(leg.formats)) {
-    await media.updateLeg(leg.leg, { formats, active });
+  } else if (JSON.stringify([active, formats, remote]) !== JSON.stringify([leg.active, leg.formats, leg.remote])) {
+    await media.updateLeg(leg.leg, { formats, active, remote });
     leg.formats = formats;
     leg.active = active;
+    leg.remote = remote;
   }
 }
 

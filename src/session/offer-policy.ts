@@ -69,5 +69,7 @@ export function answerStream(decision: StreamDecision, port: number): AnsweredSt
     ...(offered.label === undefined ? {} : { label: offered.label }),
     formats: decision.formats,
     rawFormats: offered.rawFormats,
+    ...(offered.rtcp?.mux === true && port !== 0 ? { rtcpMux: true } : {}),
+    ...(offered.rtcp?.roundTrip === true && port !== 0 ? { roundTrip: true } : {}),
   };
 }

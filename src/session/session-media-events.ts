@@ -18,6 +18,10 @@ export function sessionMediaEvents(logger: Logger, reactions: MediaReactions): M
       reactions.utterance(cut);
     },
     firstPacket: (leg, atMs) => logger.info({ leg, atMs }, 'first packet'),
+    warning: (warning) => {
+      logger.warn({ ...warning }, 'unusual media');
+      reactions.warn(warning);
+    },
     writeFailed: (message) => {
       logger.error({ error: message }, 'recording write failed');
       reactions.warn({ code: 'recording_write_failed' });

@@ -47,6 +47,9 @@ function mediaLines(stream: AnsweredStream): string[] {
     // NetSapiens sends no RTP at all when its label does not come back.
     ...(stream.label === undefined ? [] : [`a=label:${clean(stream.label)}`]),
     ...stream.formats.flatMap(formatLines),
+    ...(stream.rtcpMux === true ? ['a=rtcp-mux'] : []),
+    // Only senders are asked, and only one side sends (RFC 3611 §5.2).
+    ...(stream.roundTrip === true ? ['a=rtcp-xr:rcvr-rtt=sender'] : []),
     `a=${stream.direction}`,
   ];
 }

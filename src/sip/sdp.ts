@@ -2,6 +2,7 @@ import { parse } from 'sdp-transform';
 import type { Direction, MediaFormat, MediaOffer, OfferedStream } from '../core/model.js';
 import type { Warning } from '../core/warning.js';
 import { cutSdp, type SdpSection } from './sdp-lines.js';
+import { readRtcpOffer } from './sdp-rtcp.js';
 
 export interface ReadOffer {
   readonly media: MediaOffer;
@@ -72,6 +73,7 @@ function readStream(section: SdpSection, index: number, session: Attributes | un
   const address = addressOf(attributes) ?? addressOf(session);
   const label = attributes?.label === undefined ? '' : String(attributes.label).trim();
   const packetTimeMs = Number(attributes?.ptime ?? Number.NaN);
+  const rtcp = readRtcpOffer(section.lines);
   return {
     index,
     media,
@@ -83,6 +85,7 @@ function readStream(section: SdpSection, index: number, session: Attributes | un
     formats: /RTP\//i.test(profile) ? formatsOf(rawFormats, attributes) : [],
     rawFormats,
     ...(Number.isFinite(packetTimeMs) && packetTimeMs > 0 && packetTimeMs <= 1000 ? { packetTimeMs } : {}),
+    ...(rtcp === undefined ? {} : { rtcp }),
   };
 }
 
