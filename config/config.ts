@@ -18,6 +18,7 @@ export interface Config {
   readonly sip: SipConfig;
   readonly rtp: RtpConfig;
   readonly pause: PauseConfig;
+  readonly dtmf: 'store' | 'mask' | 'drop';
   readonly stt: SttConfig;
   readonly whisper: WhisperConfig;
   readonly http: HttpConfig;
@@ -177,6 +178,7 @@ export function groupValues(values: Values): Omit<Config, 'entries' | 'notes'> {
   const modelsDir = resolve(values.WHISPER_MODELS_DIR ?? join(dataDir, 'models'));
   return {
     sip: groupSip(values),
+    dtmf: values.DTMF_POLICY,
     pause: { alarmMs: values.PAUSE_ALARM, limitMs: values.PAUSE_LIMIT },
     rtp: {
       bindAddress: values.RTP_BIND_IP ?? values.SIP_HOST,

@@ -78,6 +78,11 @@ export const SIP_VARIABLES = {
   ),
   PAUSE_ALARM: given(duration('1s', '24h'), '10m', 'A pause of ours that lasts so long is reported as forgotten.'),
   PAUSE_LIMIT: given(duration('0s', '24h'), '0s', 'A pause of ours ends by itself after so long; 0s = never.'),
+  DTMF_POLICY: given(
+    oneOf('store', 'mask', 'drop'),
+    'mask',
+    'Of keys that are pressed: store keeps which and when, mask keeps that one was pressed and when, drop keeps nothing.',
+  ),
   ENABLE_SRTP: given(boolean, 'true', 'Answers SDES keys when they are offered.', {
     later: { refuse: 'never' },
   }),

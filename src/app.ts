@@ -68,6 +68,7 @@ export class App {
     this.#media = new MediaThreads({
       ...shared,
       ...config.rtp,
+      dtmf: config.dtmf,
       utterance: {
         endSilenceMs: config.stt.utterance.endSilenceMs,
         maxUtteranceMs: config.stt.utterance.maxMs,
@@ -87,6 +88,7 @@ export class App {
         keepsSignalling: config.sip.keepInvite,
         publish: (draft) => this.bus.publish(draft),
         mediaAddress: (localAddress) => this.#mediaAddress(localAddress),
+        dtmf: config.dtmf,
         pause: { ...config.pause, signal: config.sip.signalPause },
         ...(config.whisper.language === undefined ? {} : { language: config.whisper.language }),
       },

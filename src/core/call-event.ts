@@ -1,3 +1,4 @@
+import type { DtmfSource } from './dtmf.js';
 import type { CallAttributes, EndReason, Participant, Speaker, Word } from './model.js';
 import type { Warning } from './warning.js';
 
@@ -81,8 +82,29 @@ export interface RecordingWarning extends EventBase {
   readonly warning: Warning;
 }
 
+/** A key was pressed; told when it is over. */
+export interface DtmfPressed extends EventBase {
+  readonly type: 'dtmf.pressed';
+  /** Absent when an INFO told it and the call has several legs. */
+  readonly leg?: LegDescription;
+  /** One character or `flash`; absent when the policy masks it. */
+  readonly digit?: string;
+  /** Call clock; when an INFO told it, the time of its arrival. */
+  readonly startMs: number;
+  /** Absent when an INFO told none. */
+  readonly durationMs?: number;
+  readonly source: DtmfSource;
+}
+
 /** Everything a listener can hear. */
-export type CallEvent = CallStarted | CallUpdated | CallEnded | TranscriptFinal | TranscriptFailed | RecordingWarning;
+export type CallEvent =
+  | CallStarted
+  | CallUpdated
+  | CallEnded
+  | TranscriptFinal
+  | TranscriptFailed
+  | RecordingWarning
+  | DtmfPressed;
 
 /** An event before the bus gave it `eventId`, `seq` and `at`. */
 export type CallEventDraft = CallEvent extends infer E

@@ -43,4 +43,6 @@ export interface LegStatistics {
   };
   /** What came and is not in the file, because the disk did not take it in time. Absent when it took everything. */
   readonly unwrittenMs?: number;
+  /** Key presses that were too many to be told; absent when there were none. */
+  readonly digitsOmitted?: number;
 }

@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { DTMF_SOURCES } from './dtmf.js';
 import { WARNING_CODES } from './warning.js';
 
 /**
@@ -82,6 +83,11 @@ export class Metrics {
     'reason',
   ]);
   readonly rtcpSent = this.#counter('siprec_rtcp_reports_sent_total', 'RTCP datagrams sent.');
+  readonly dtmfDigits = this.#counter(
+    'siprec_dtmf_digits_total',
+    'Key presses that were told, by where they were heard.',
+    ['source'],
+  );
   readonly sipRequests = this.#counter('siprec_sip_requests_total', 'SIP requests received.', ['method']);
   readonly sipResponses = this.#counter('siprec_sip_responses_total', 'SIP final and provisional responses sent.', [
     'class',
@@ -196,6 +202,7 @@ export class Metrics {
     for (const cause of SIP_REFUSAL_CAUSES) this.sipRefused.inc({ cause }, 0);
     for (const reason of CONNECTION_REFUSALS) this.sipConnectionsRefused.inc({ reason }, 0);
     for (const reason of RTP_DROP_REASONS) this.rtpDropped.inc({ reason }, 0);
+    for (const source of DTMF_SOURCES) this.dtmfDigits.inc({ source }, 0);
     for (const quirk of WARNING_CODES) this.quirks.inc({ quirk }, 0);
     for (const outcome of ['completed', 'failed', 'rejected']) this.calls.inc({ outcome }, 0);
     for (const reason of ['silence', 'max_length', 'hold', 'end']) this.utterances.inc({ reason }, 0);

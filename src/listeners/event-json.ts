@@ -1,4 +1,11 @@
-import type { CallEvent, CallFacts, LegDescription, TranscriptFailed, TranscriptFinal } from '../core/call-event.js';
+import type {
+  CallEvent,
+  CallFacts,
+  DtmfPressed,
+  LegDescription,
+  TranscriptFailed,
+  TranscriptFinal,
+} from '../core/call-event.js';
 import type { CallAttributes, Participant } from '../core/model.js';
 
 /**
@@ -75,12 +82,18 @@ export interface EventJson extends Partial<LegJson> {
   readonly duration_ms?: number;
   /** Folder of the recording below `DATA_DIR`. */
   readonly recording?: string;
+  /** The key that was pressed; absent when the policy masks it. */
+  readonly digit?: string;
+  /** True when a digit is kept back. */
+  readonly masked?: boolean;
+  /** `rtp` or `info`. */
+  readonly source?: string;
   readonly warning?: { readonly code: string; readonly detail?: string };
 }
 
 /** The name by which a leg of a call is subscribed to. */
 export function callUuid(event: CallEvent): string {
-  return 'leg' in event ? `${event.callId}_${event.leg.label}` : event.callId;
+  return 'leg' in event && event.leg ? `${event.callId}_${event.leg.label}` : event.callId;
 }
 
 /** An event as a WebSocket frame holds it. What is not known is left out. */
@@ -125,6 +138,8 @@ export function eventJson(event: CallEvent): EventJson {
       };
     case 'recording.warning':
       return { ...base, metadata: { is_final: false }, warning: event.warning };
+    case 'dtmf.pressed':
+      return dtmfJson(base, event);
     default:
       return event satisfies never;
   }
@@ -175,6 +190,19 @@ function failedJson(base: Base, event: TranscriptFailed): EventJson {
     vendor: event.vendor,
     error: event.code,
     metadata: { is_final: true, ...metadataOf(event), vendor: event.vendor, error: event.code },
+  };
+}
+
+function dtmfJson(base: Base, event: DtmfPressed): EventJson {
+  const { leg, digit, startMs, durationMs, source } = event;
+  return {
+    ...base,
+    ...(leg === undefined ? {} : legJson(event.callId, leg)),
+    ...(digit === undefined ? { masked: true } : { digit }),
+    start_ms: startMs,
+    ...(durationMs === undefined ? {} : { duration_ms: durationMs }),
+    source,
+    metadata: { is_final: false },
   };
 }
 

@@ -1,12 +1,9 @@
 import { PcmRing } from '../audio/pcm-ring.js';
+import { checkedRate, RATE_UNIT, ringSamples } from './leg-rate.js';
 import type { Payload } from './payload.js';
 import { timestampDistance } from './sequence.js';
 import { type Run, WaitingRoom } from './waiting-room.js';
 
-/** Rates of legs are multiples of this, so that every multiple of 125 µs is a sample of every leg. */
-const RATE_UNIT = 8000;
-/** 2 s at 8 kHz: what the files may be behind. Packets that come later than that are written past the ring. */
-const RING_SAMPLES = 16_384;
 /** How far back a late packet still finds its place. */
 const MAX_LATE_MS = 10_000;
 /** What packets may overtake each other before live users see the samples. */
@@ -153,6 +150,17 @@ export class LegTimeline {
   /** Whether nothing but silence is here and nothing waits: the rate may still be chosen. */
   get untouched(): boolean {
     return this.#firstStart < 0 && this.#waiting.empty;
+  }
+
+  /** End of the last pause, in ms: nothing before it is written any more. */
+  get floorMs(): number {
+    return this.msAt(this.#floor);
+  }
+
+  /** Where a timestamp of the present source lies on the call clock, in ms; undefined while its clock is not known. */
+  placeMs(timestamp: number): number | undefined {
+    if (!this.#anchored || !this.#waiting.empty) return undefined;
+    return this.msAt(this.#refPosition + timestampDistance(this.#refTimestamp, timestamp) * this.#perCount);
   }
 
   /**
@@ -389,11 +397,3 @@ export class LegTimeline {
     }
   }
 }
-
-function checkedRate(rate: number): number {
-  if (rate <= 0 || rate % RATE_UNIT !== 0) throw new RangeError('the rate of a leg must be a multiple of 8000');
-  return rate;
-}
-
-/** A power of two, for at least the same time at every rate. */
-const ringSamples = (rate: number): number => RING_SAMPLES * 2 ** Math.ceil(Math.log2(rate / RATE_UNIT));

@@ -164,6 +164,7 @@ export class MediaLoop {
         counters: this.#counters,
         budget: this.#budget,
         gate,
+        dtmf: this.#settings.dtmf,
         clock: sharedClock,
         epoch: () => Date.now(),
         ...(utterances ? { voice: this.#voice } : {}),
@@ -174,7 +175,8 @@ export class MediaLoop {
           this.#port.post({ kind: 'utterance', call, ...cut, samples: buffer }, [buffer]);
         },
         warning: (warning) => this.#port.post({ kind: 'warning', call, warning }),
-        firstPacket: (leg, atMs) => this.#port.post({ kind: 'first-packet', call, leg, atMs }),
+        firstPacket: (leg, atMs, startedAt) => this.#port.post({ kind: 'first-packet', call, leg, atMs, startedAt }),
+        digit: (leg, press) => this.#port.post({ kind: 'digit', call, leg, ...press }),
         writeFailed: (message) => this.#port.post({ kind: 'write-failed', call, message }),
       },
     );

@@ -1,6 +1,7 @@
 import type { LegStatistics } from '../core/leg-statistics.js';
 import type { CutReason, MediaFormat, OfferedRtcp } from '../core/model.js';
 import type { Warning } from '../core/warning.js';
+import type { DigitPress } from './leg-digits.js';
 
 /**
  * The port through which a session uses the media plane. The plane lives in worker threads (`media-worker.ts`); this is its
@@ -87,8 +88,10 @@ export interface LegHandle {
 /** Called on the main thread, in order. They must not throw. */
 export interface MediaCallEvents {
   utterance(utterance: CutUtterance): void;
-  /** The first RTP packet of a leg came, `atMs` on the call clock. */
-  firstPacket?(leg: number, atMs: number): void;
+  /** The first RTP packet of a leg came, `atMs` on the call clock, whose zero is `startedAt` (epoch ms). */
+  firstPacket?(leg: number, atMs: number, startedAt: number): void;
+  /** A key was pressed on a leg (RFC 4733); told when it is over. */
+  digit?(leg: number, press: DigitPress): void;
   /** Something unusual about a leg that cost nothing. */
   warning?(warning: Warning): void;
   /** A write failed; recording goes on in memory as long as it can. */

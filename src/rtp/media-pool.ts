@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { UtteranceCutterOptions } from '../audio/utterance-cutter.js';
 import type { Clock } from '../core/clock.js';
+import type { DtmfPolicy } from '../core/dtmf.js';
 import { SrsError } from '../core/errors.js';
 import type { Logger } from '../core/logger.js';
 import { type Metrics, RTCP_DROP_REASONS, RTCP_TYPES, RTP_DROP_REASONS } from '../core/metrics.js';
@@ -44,6 +45,8 @@ export interface MediaThreadsOptions {
   readonly diskPatienceMs?: number;
   /** Called when a write of a recording has failed. */
   readonly onWriteFailed?: () => void;
+  /** What is told of key presses. Default `mask`: that one was pressed, not which. */
+  readonly dtmf?: DtmfPolicy;
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly clock?: Clock;
@@ -191,7 +194,7 @@ export class MediaThreads implements MediaPlane {
   }
 
   #startWorker(): WorkerHandle {
-    const { bindAddress, tickMs = 100, tailMs = 200, utterance = {} } = this.#options;
+    const { bindAddress, tickMs = 100, tailMs = 200, utterance = {}, dtmf = 'mask' } = this.#options;
     const { backlogBytes = BACKLOG_BYTES, diskPatienceMs = DISK_PATIENCE_MS } = this.#options;
     const startedAt = performance.now();
     const worker = new WorkerHandle(
@@ -202,6 +205,7 @@ export class MediaThreads implements MediaPlane {
         utterance: { ...utterance, sampleRate: SAMPLE_RATE },
         backlogBytes: Math.floor(backlogBytes / this.#workerCount),
         diskPatienceMs,
+        dtmf,
       },
       {
         message: (message) => this.#onMessage(worker, message),
@@ -257,11 +261,18 @@ export class MediaThreads implements MediaPlane {
         return;
       }
       case 'first-packet':
-        this.#tell(() => this.#calls.get(message.call)?.events.firstPacket?.(message.leg, message.atMs));
+        this.#tell(() =>
+          this.#calls.get(message.call)?.events.firstPacket?.(message.leg, message.atMs, message.startedAt),
+        );
         return;
       case 'warning':
         this.#tell(() => this.#calls.get(message.call)?.events.warning?.(message.warning));
         return;
+      case 'digit': {
+        const { kind: _kind, call, leg, ...press } = message;
+        this.#tell(() => this.#calls.get(call)?.events.digit?.(leg, press));
+        return;
+      }
       case 'write-failed':
         this.#tell(() => this.#calls.get(message.call)?.events.writeFailed(message.message));
         this.#tell(() => this.#options.onWriteFailed?.());

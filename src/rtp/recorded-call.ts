@@ -1,11 +1,13 @@
 import { type Cut, UtteranceCutter, type UtteranceCutterOptions } from '../audio/utterance-cutter.js';
 import type { VoiceActivity, VoiceActivityEngine } from '../audio/voice-activity.js';
 import { BacklogBudget } from '../audio/write-backlog.js';
+import type { DtmfPolicy } from '../core/dtmf.js';
 import { SrsError } from '../core/errors.js';
 import { token } from '../core/ids.js';
 import type { CutReason, MediaFormat } from '../core/model.js';
 import type { Warning } from '../core/warning.js';
 import { CallFiles } from './call-files.js';
+import { type DigitPress, LegDigits, type LegDigitsOptions } from './leg-digits.js';
 import type { TimelineHooks } from './leg-timeline.js';
 import type { MediaCounters } from './media-counters.js';
 import type { LegRemote, MediaCallResult, PauseInstant } from './media-plane.js';
@@ -52,6 +54,8 @@ export interface RecordedCallOptions {
   /** Memory for what the disk does not take, shared by the calls of a thread. */
   readonly budget?: BacklogBudget;
   readonly gate?: PauseGate;
+  /** What is told of key presses; absent = nothing. */
+  readonly dtmf?: DtmfPolicy;
   /** Monotonic ms. */
   readonly clock: () => number;
   /** Epoch ms. */
@@ -60,7 +64,9 @@ export interface RecordedCallOptions {
 
 export interface RecordedCallEvents {
   utterance(cut: UtteranceCut): void;
-  firstPacket(leg: number, atMs: number): void;
+  /** @param startedAt epoch ms of the zero of the call clock */
+  firstPacket(leg: number, atMs: number, startedAt: number): void;
+  digit?(leg: number, press: DigitPress): void;
   warning?(warning: Warning): void;
   writeFailed(message: string): void;
 }
@@ -107,6 +113,7 @@ export class RecordedCall {
     this.#openedAt ??= this.#options.clock();
     const originMs = this.#zero === undefined ? 0 : Math.max(0, this.#wallMs() - JOIN_BEFORE_MS);
     const cutter = this.#cutter(leg, originMs * CUT_SAMPLES_PER_MS);
+    const digits = this.#digits(leg, (ssrc, timestamp) => recorded.placeMs(ssrc, timestamp));
     const hooks: TimelineHooks = {
       committed: (from, to) => this.#committed(recorded, from, to),
       changed: (from, to) => this.#files.patch(leg, from, to),
@@ -129,6 +136,7 @@ export class RecordedCall {
       warn: (warning) => this.#events.warning?.(warning),
       ...(this.#options.gate ? { gate: this.#options.gate } : {}),
       ...(cutter ? { cutter } : {}),
+      ...(digits ? { digits } : {}),
     });
     this.#files.addLeg(leg, recorded.timeline);
     this.#legs.set(leg, recorded);
@@ -189,6 +197,7 @@ export class RecordedCall {
     const endMs = newestMs >= wallEndMs - SAME_END_MS ? newestMs : wallEndMs;
     for (const leg of this.#legs.values()) {
       leg.timeline.commitTo(leg.timeline.at(endMs));
+      leg.digits?.close();
       leg.cutter?.flush('end');
     }
     this.#endMs = endMs;
@@ -285,6 +294,17 @@ export class RecordedCall {
     return new UtteranceCutter(utterance, (frame) => detector.isSpeech(frame), emit, origin);
   }
 
+  #digits(leg: number, placeMs: LegDigitsOptions['placeMs']): LegDigits | undefined {
+    const { dtmf: policy } = this.#options;
+    if (!policy) return undefined;
+    return new LegDigits({
+      policy,
+      wallMs: () => (this.#zero === undefined ? 0 : this.#wallMs()),
+      placeMs,
+      pressed: (press) => this.#events.digit?.(leg, press),
+    });
+  }
+
   #committed(leg: RecordedLeg, from: number, to: number): void {
     const { cutter, timeline } = leg;
     if (cutter) timeline.ring.eachPiece(from, to, (slot, length) => cutter.push(timeline.ring.samples, slot, length));
@@ -300,7 +320,7 @@ export class RecordedCall {
   #reportFirstPacket(leg: RecordedLeg): void {
     if (leg.timeline.firstStart < 0 || this.#heard.has(leg.leg)) return;
     this.#heard.add(leg.leg);
-    this.#events.firstPacket(leg.leg, leg.timeline.msAt(leg.timeline.firstStart));
+    this.#events.firstPacket(leg.leg, leg.timeline.msAt(leg.timeline.firstStart), this.#startedAt);
   }
 }
 

@@ -2,6 +2,7 @@ import type { UtteranceCutter } from '../audio/utterance-cutter.js';
 import type { RtpDropReason } from '../core/metrics.js';
 import type { MediaFormat } from '../core/model.js';
 import type { Warning } from '../core/warning.js';
+import type { LegDigits } from './leg-digits.js';
 import { LegTimeline, type TimelineHooks } from './leg-timeline.js';
 import { type MediaCounters, noDrops } from './media-counters.js';
 import type { FinishedLeg, LegRemote } from './media-plane.js';
@@ -55,6 +56,8 @@ export interface RecordedLegOptions {
   readonly hooks: TimelineHooks;
   /** Makes the cutter when speech is to be cut. */
   readonly cutter?: UtteranceCutter;
+  /** Hears key presses; absent when nobody asks for them. */
+  readonly digits?: LegDigits;
 }
 
 const header = emptyRtpHeader();
@@ -65,6 +68,7 @@ export class RecordedLeg implements ReportedLeg {
   readonly leg: number;
   readonly timeline: LegTimeline;
   readonly cutter: UtteranceCutter | undefined;
+  readonly digits: LegDigits | undefined;
   readonly #counters: MediaCounters;
   readonly rtcp: RtcpSession;
   readonly #reception = new Reception();
@@ -107,6 +111,8 @@ export class RecordedLeg implements ReportedLeg {
     this.#paused = options.paused ?? false;
     this.#gate = options.gate;
     this.cutter = options.cutter;
+    this.digits = options.digits;
+    this.digits?.accept(options.formats);
     this.timeline = new LegTimeline(options.hooks, 8000, options.originMs);
   }
 
@@ -171,7 +177,10 @@ export class RecordedLeg implements ReportedLeg {
     readonly active?: boolean;
     readonly remote?: LegRemote;
   }): void {
-    if (change.formats) this.#table = payloadTable(change.formats);
+    if (change.formats) {
+      this.#table = payloadTable(change.formats);
+      this.digits?.accept(change.formats);
+    }
     this.#latch.reopen(change.remote && announcedSource(change.remote));
     if (change.remote) this.rtcp.update(change.remote);
     if (change.active === undefined || change.active === this.#active) return;
@@ -180,7 +189,8 @@ export class RecordedLeg implements ReportedLeg {
     this.#endSource();
     this.#ssrc = -1;
     this.timeline.newSource();
-    if (!change.active) this.silence('hold');
+    if (change.active) this.digits?.bar();
+    else this.silence('hold');
   }
 
   /**
@@ -196,13 +206,15 @@ export class RecordedLeg implements ReportedLeg {
       this.#paused = false;
       this.#rememberUntil = wallMs + PAUSE_MEMORY_MS;
       this.timeline.bar(wallMs);
+      this.digits?.bar(this.timeline.floorMs);
     }
     // The cutter keeps nothing over the seam: neither pre-roll out of a pause nor an utterance across it.
     this.silence('hold');
   }
 
-  /** Commits what is there and ends the utterance in progress. */
+  /** Commits what is there, and ends the utterance and the key press in progress. */
   silence(reason: 'hold' | 'end'): void {
+    this.digits?.close();
     this.timeline.commitTo(this.timeline.newestEnd);
     this.cutter?.flush(reason);
   }
@@ -227,6 +239,7 @@ export class RecordedLeg implements ReportedLeg {
     this.settle(wallMs);
     if (wallMs > this.#rememberUntil && !this.#paused) this.#skippedSsrc = -1;
     this.timeline.tick(wallMs, this.#active && !this.#paused);
+    this.digits?.tick(wallMs);
     this.#reportLost();
   }
 
@@ -243,6 +256,7 @@ export class RecordedLeg implements ReportedLeg {
       lost: this.#lostBefore,
       dropped: { ...this.#dropped },
       sources: this.#sources.size,
+      ...(this.digits && this.digits.omitted > 0 ? { digitsOmitted: this.digits.omitted } : {}),
       ...(firstStart >= 0 ? { firstPacketMs, firstSampleAt: Math.round(startedAt + firstPacketMs) } : {}),
       ...this.#reception.statistics(this.#lostBefore),
       ...this.rtcp.statistics(),
@@ -262,6 +276,8 @@ export class RecordedLeg implements ReportedLeg {
     if (!this.#latch.hears(address, port)) {
       if (!this.#latch.accepts(address, port, same && this.#goesOn(sequence, timestamp))) return 'stranger';
     }
+    // Events that somebody put in between have an SSRC of their own beside that of the audio, which goes on.
+    if (!same && table === 'telephone-event') return this.#held ? 'paused' : this.digits?.packet(header, bytes);
     if (!same) {
       if (this.#silentTicks < FORMER_SOURCE_TICKS && this.#formerSsrcs.includes(ssrc)) return 'stranger';
       this.#follow(ssrc);
@@ -272,12 +288,13 @@ export class RecordedLeg implements ReportedLeg {
       return 'duplicate';
     }
     if (order === 'newest') this.#newestTimestamp = timestamp;
-    this.#reception.packet(timestamp, table !== 'ignored');
+    this.#reception.packet(timestamp, table !== 'ignored' && table !== 'telephone-event');
     if (header.contributors > 0) this.#reception.contributors(bytes, header.contributors);
     this.#silentTicks = 0;
     if (this.#held) return this.#skip(ssrc, timestamp, payloadLength);
     if (table === 'ignored' || payloadLength === 0) return undefined;
     if (this.#wasSkipped(ssrc, timestamp)) return 'paused';
+    if (table === 'telephone-event') return this.digits?.packet(header, bytes);
     const placement = this.timeline.packet(
       timestamp,
       payload.coded(table, bytes, payloadOffset, payloadLength),
@@ -313,6 +330,11 @@ export class RecordedLeg implements ReportedLeg {
     const ahead = this.#sequence.ahead(sequence);
     const later = timestampDistance(this.#newestTimestamp, timestamp);
     return ahead > 0 && ahead <= MAX_AHEAD && later >= 0 && later <= MAX_AHEAD_TIMESTAMP;
+  }
+
+  /** Where a timestamp lies on the call clock, in ms, when it is one of the source that is heard. */
+  placeMs(ssrc: number, timestamp: number): number | undefined {
+    return ssrc === this.#ssrc ? this.timeline.placeMs(timestamp) : undefined;
   }
 
   #follow(ssrc: number): void {

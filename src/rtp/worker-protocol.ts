@@ -1,7 +1,9 @@
 import type { UtteranceCutterOptions } from '../audio/utterance-cutter.js';
+import type { DtmfPolicy } from '../core/dtmf.js';
 import type { ErrorCode } from '../core/errors.js';
 import type { CutReason, MediaFormat } from '../core/model.js';
 import type { Warning } from '../core/warning.js';
+import type { DigitPress } from './leg-digits.js';
 import type { MediaCountersDelta } from './media-counters.js';
 import type { LegOptions, LegRemote, MediaCallResult, PauseInstant } from './media-plane.js';
 
@@ -19,6 +21,7 @@ export interface WorkerSettings {
   readonly backlogBytes: number;
   /** How long a call that has ended waits for a disk that does not take its last samples, in ms. */
   readonly diskPatienceMs: number;
+  readonly dtmf: DtmfPolicy;
 }
 
 /** Main to worker. Each is answered by one `reply` with the same `id`. */
@@ -97,7 +100,15 @@ export type WorkerMessage =
       readonly samples: ArrayBuffer;
       readonly endedAt: number;
     }
-  | { readonly kind: 'first-packet'; readonly call: number; readonly leg: number; readonly atMs: number }
+  | {
+      readonly kind: 'first-packet';
+      readonly call: number;
+      readonly leg: number;
+      readonly atMs: number;
+      readonly startedAt: number;
+    }
+  /** By the policy, without the digit. */
+  | ({ readonly kind: 'digit'; readonly call: number; readonly leg: number } & DigitPress)
   | { readonly kind: 'warning'; readonly call: number; readonly warning: Warning }
   | { readonly kind: 'write-failed'; readonly call: number; readonly message: string }
   | { readonly kind: 'counters'; readonly delta: MediaCountersDelta }

@@ -15,6 +15,13 @@ export interface Recorder {
 /** What a BYE says besides goodbye. */
 export type LastWords = Pick<RsOffer, 'metadata' | 'attributes' | 'warnings'>;
 
+/** A key that a SIP INFO tells of. */
+export interface ToldDigit {
+  /** One character or `flash`. */
+  readonly digit: string;
+  readonly durationMs?: number;
+}
+
 export interface RecordingSessionPort {
   readonly id: string;
   /**
@@ -22,6 +29,8 @@ export interface RecordingSessionPort {
    * Throws `SRS_SDP_NOT_ACCEPTABLE` and leaves the session as it was (RFC 3261 §14.2).
    */
   apply(offer: RsOffer): Promise<{ answer?: MediaAnswer }>;
+  /** What is kept of it, the policy says. Never throws. */
+  pressed(told: ToldDigit): void;
   /** The answer in force, as our offer to a re-INVITE without SDP (RFC 3264 §8). */
   readonly currentAnswer: MediaAnswer;
   /** Last metadata may come with the BYE (RFC 8068 §3.2.4). Idempotent; resolves when the files are finished. */

@@ -6,17 +6,18 @@ import { Turns } from '../core/turns.js';
 import type { MediaCall, MediaCallEvents, MediaCallResult, PauseInstant } from '../rtp/media-plane.js';
 import type { LiveCall } from './call-control.js';
 import { CallIdentity } from './call-identity.js';
+import { nameSpeakers, nameUnknownSpeakers } from './call-speakers.js';
+import { KeyPresses } from './key-presses.js';
 import { LegBook } from './leg-book.js';
 import { firstLegs, negotiate } from './negotiation.js';
 import { decideOffer } from './offer-policy.js';
 import { type PauseCommand, PauseControl } from './pause-control.js';
 import { type PauseStatus, pauseStatus } from './pause-status.js';
-import type { LastWords, RecordingSessionPort } from './recorder.js';
+import type { LastWords, RecordingSessionPort, ToldDigit } from './recorder.js';
 import { sessionMediaEvents, unwrittenWarnings } from './session-media-events.js';
 import type { SessionRecord } from './session-record.js';
 import type { SessionServices } from './session-services.js';
 import { SessionWarnings } from './session-warnings.js';
-import { mapSpeakers } from './speaker-mapping.js';
 import { digestOf, UpdatePace } from './update-pace.js';
 import { UtteranceFlow } from './utterance-flow.js';
 
@@ -39,6 +40,7 @@ export class RecordingSession implements RecordingSessionPort {
   #flow: UtteranceFlow | undefined;
   readonly #warnings: SessionWarnings;
   readonly #pauses: PauseControl;
+  readonly #keys: KeyPresses;
   readonly #pace: UpdatePace;
   readonly #startedAt: number;
   #told = '';
@@ -68,6 +70,13 @@ export class RecordingSession implements RecordingSessionPort {
     );
     this.#startedAt = offer.receivedAt;
     this.#pauses = this.#pauseControl();
+    this.#keys = new KeyPresses({
+      ...{ callId: this.callId, sessionId: id, openedAt: offer.receivedAt },
+      ...{ policy: services.dtmf ?? 'mask', clock: services.clock, metrics: services.metrics },
+      ...{ legs: this.#legs, pauses: this.#pauses },
+      publish: (draft) => this.#publish(draft),
+      omitted: () => record.omit(),
+    });
     this.#pace = new UpdatePace(services.clock, () => this.#tellStatus());
   }
 
@@ -130,6 +139,7 @@ export class RecordingSession implements RecordingSessionPort {
     this.#told = this.#standing();
     this.#publish({ ...this.#base(), type: 'call.started', ...this.#facts() });
     this.#warnings.start();
+    this.#keys.start();
     return this.currentAnswer;
   }
 
@@ -150,6 +160,10 @@ export class RecordingSession implements RecordingSessionPort {
       }
       return offer.media ? { answer: this.currentAnswer } : {};
     });
+  }
+
+  pressed(told: ToldDigit): void {
+    if (this.#ending === undefined) this.#keys.told(told);
   }
 
   /** Resolves when nothing of what is received from now on is kept. Throws `SRS_CALL_STATE`, `SRS_MEDIA_WORKER`. */
@@ -207,18 +221,11 @@ export class RecordingSession implements RecordingSessionPort {
     this.#completed = this.#complete(reason, result?.durationMs ?? 0);
   }
 
-  /** The metadata of a BYE tells that everybody left. It may name who was unknown; it unsays nobody. */
   #takeLastWords(last: LastWords | undefined): void {
     const now = this.#services.clock.now();
     this.#keepMetadata(last ?? {}, now);
     this.#warnings.tell(last?.warnings ?? []);
-    if (last?.metadata) {
-      const { speakers } = mapSpeakers(this.#streams, this.#identity.metadata);
-      for (const leg of this.#legs.all) {
-        const speaker = leg.open && leg.spells.length === 0 ? speakers.get(leg.index) : undefined;
-        if (speaker) this.#legs.name(leg, speaker, now);
-      }
-    }
+    if (last?.metadata) nameUnknownSpeakers(this.#legs, this.#streams, this.#identity.metadata, now);
     this.#identity.finish(now);
     this.#describe();
   }
@@ -265,7 +272,7 @@ export class RecordingSession implements RecordingSessionPort {
     }
     this.#keepMetadata(offer, offer.receivedAt);
     this.#warnings.tell(offer.warnings);
-    this.#identify(offer);
+    this.#warnings.tell(nameSpeakers(this.#legs, this.#streams, this.#identity.metadata, offer));
     this.#describe();
     this.#state = this.#status().state;
   }
@@ -341,22 +348,11 @@ export class RecordingSession implements RecordingSessionPort {
     this.#onSnapshotWanted?.();
   }
 
-  #identify(offer: RsOffer): void {
-    const { metadata } = this.#identity;
-    if (!metadata.known) return;
-    const { speakers, warnings } = mapSpeakers(this.#streams, metadata);
-    for (const leg of this.#legs.all) {
-      const speaker = leg.open ? speakers.get(leg.index) : undefined;
-      if (!speaker || metadata.leavesAlone(this.#legs.speaker(leg))) continue;
-      this.#legs.name(leg, speaker, offer.receivedAt);
-    }
-    const told = new Set(offer.warnings.map((warning) => warning.code));
-    this.#warnings.tell(warnings.filter((warning) => !told.has(warning.code)));
-  }
-
   #mediaEvents(): MediaCallEvents {
     return sessionMediaEvents(this.#log, {
       utterance: (cut) => this.#utterances().accept(cut),
+      clockBegan: (startedAt) => this.#keys.clockBegan(startedAt),
+      pressed: (leg, press) => this.#keys.heard(leg, press),
       warn: (warning) => this.#warnings.tell([warning]),
       lost: () => {
         this.#mediaLost = true;

@@ -5,6 +5,9 @@ import type { CutUtterance, MediaCallEvents, MediaCallResult } from '../rtp/medi
 /** What a session does about its media. */
 export interface MediaReactions {
   utterance(cut: CutUtterance): void;
+  /** The zero of the call clock. @param startedAt epoch ms */
+  clockBegan(startedAt: number): void;
+  pressed: NonNullable<MediaCallEvents['digit']>;
   warn(warning: Warning): void;
   /** Nothing more will be recorded. */
   lost(): void;
@@ -17,7 +20,11 @@ export function sessionMediaEvents(logger: Logger, reactions: MediaReactions): M
       logger.debug({ leg: cut.leg, startMs: cut.startMs, endMs: cut.endMs, reason: cut.reason }, 'utterance cut');
       reactions.utterance(cut);
     },
-    firstPacket: (leg, atMs) => logger.info({ leg, atMs }, 'first packet'),
+    firstPacket: (leg, atMs, startedAt) => {
+      logger.info({ leg, atMs }, 'first packet');
+      reactions.clockBegan(startedAt);
+    },
+    digit: (leg, press) => reactions.pressed(leg, press),
     warning: (warning) => {
       logger.warn({ ...warning }, 'unusual media');
       reactions.warn(warning);

@@ -7,7 +7,7 @@ import type { PauseInterval } from '../core/pause-interval.js';
 import type { FinishedLeg, MediaCallResult } from '../rtp/media-plane.js';
 import { CallDirectory } from '../store/call-directory.js';
 import type { CallRecordIdentity } from '../store/call-history.js';
-import { type CallRecord, CallRecordWriter, type RecordedLeg } from '../store/call-record.js';
+import { type CallRecord, CallRecordWriter, type RecordedKey, type RecordedLeg } from '../store/call-record.js';
 import type { Disk } from '../store/disk.js';
 
 /**
@@ -84,6 +84,11 @@ export class SessionRecord {
     this.#writer.update({ pauses });
   }
 
+  /** Something came that is not kept. */
+  omit(): void {
+    this.#writer.update((record) => ({ omitted: (record.omitted ?? 0) + 1 }));
+  }
+
   finishMedia(result: MediaCallResult, reason: EndReason): void {
     this.#media = result.legs;
     this.#writer.update({
@@ -110,6 +115,18 @@ export class SessionRecord {
       case 'transcript.failed':
         this.#writer.update((record) => ({ failures: [...record.failures, event] }));
         break;
+      case 'dtmf.pressed': {
+        const { leg, digit, startMs, durationMs, source } = event;
+        const pressed: RecordedKey = {
+          ...(leg === undefined ? {} : { leg: leg.leg }),
+          ...(digit === undefined ? { masked: true } : { digit }),
+          startMs,
+          ...(durationMs === undefined ? {} : { durationMs }),
+          source,
+        };
+        this.#writer.update((record) => ({ dtmf: [...(record.dtmf ?? []), pressed] }));
+        break;
+      }
       case 'recording.warning':
         this.#writer.update((record) => ({ warnings: [...record.warnings, event.warning] }));
         break;

@@ -4,7 +4,7 @@ import type { EndReason, MediaAnswer, RsOffer } from '../core/model.js';
 import { pooledDisk } from '../store/disk.js';
 import type { CallControl, CommandEffect, LiveCall } from './call-control.js';
 import type { PauseCommand } from './pause-control.js';
-import type { LastWords, Recorder, RecordingSessionPort } from './recorder.js';
+import type { LastWords, Recorder, RecordingSessionPort, ToldDigit } from './recorder.js';
 import { RecordingSession } from './recording-session.js';
 import { openSessionRecord } from './session-record.js';
 import type { SessionServices } from './session-services.js';
@@ -186,6 +186,10 @@ class TrackedSession implements RecordingSessionPort {
 
   apply(offer: RsOffer): Promise<{ answer?: MediaAnswer }> {
     return this.#session.apply(offer);
+  }
+
+  pressed(told: ToldDigit): void {
+    this.#session.pressed(told);
   }
 
   get onEndRequested(): RecordingSessionPort['onEndRequested'] {

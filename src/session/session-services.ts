@@ -1,5 +1,6 @@
 import type { CallEvent, CallEventDraft } from '../core/call-event.js';
 import type { Clock } from '../core/clock.js';
+import type { DtmfPolicy } from '../core/dtmf.js';
 import type { Logger } from '../core/logger.js';
 import type { Metrics } from '../core/metrics.js';
 import type { MediaPlane } from '../rtp/media-plane.js';
@@ -30,6 +31,8 @@ export interface SessionServices {
   /** BCP 47 of the calls, when the operator says so. */
   readonly language?: string;
   readonly pause?: PauseLimits;
+  /** What is kept of keys that are pressed. Default `mask`: that one was, not which. */
+  readonly dtmf?: DtmfPolicy;
   /** False when metadata documents and vendors' extensions are not to be kept as they came, only what was read from them. */
   readonly keepsSignalling?: boolean;
   /** Whether an SRC is asked for a complete snapshot when a partial one cannot be understood. */

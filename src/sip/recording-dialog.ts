@@ -5,6 +5,7 @@ import type { EndReason, MediaAnswer, RsOffer } from '../core/model.js';
 import { Turns } from '../core/turns.js';
 import type { LastWords, RecordingSessionPort } from '../session/recorder.js';
 import { AnswerWriter } from './answer.js';
+import { readDtmfInfo } from './dtmf-info.js';
 import { complete, failureReply } from './failure.js';
 import { PauseSignal } from './pause-signal.js';
 import { readRsBody } from './rs-body.js';
@@ -86,6 +87,7 @@ export class RecordingDialog implements SipDialogHandlers {
       // DTMF and picture requests by INFO, keep-alives by OPTIONS: answered, never a reason to end a recording.
       case 'INFO':
       case 'OPTIONS':
+        this.#hear(request);
         this.#ready();
         return this.accept(request);
       default:
@@ -129,6 +131,11 @@ export class RecordingDialog implements SipDialogHandlers {
       logger.warn({ callId: first.callId, code: codeOf(error), status: reply.status }, 'offer in dialog refused');
       return reply;
     }
+  }
+
+  #hear(request: SipRequestView): void {
+    const told = request.method === 'INFO' ? readDtmfInfo(request) : undefined;
+    if (told) this.#options.session.pressed(told);
   }
 
   /** The SRC's answer says what an offer would: which streams it sends, and under which labels. */

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { LegDescription, TranscriptFailed, TranscriptFinal } from '../core/call-event.js';
+import type { DtmfSource } from '../core/dtmf.js';
 import { SrsError } from '../core/errors.js';
 import type { LegStatistics } from '../core/leg-statistics.js';
 import type { EndReason } from '../core/model.js';
@@ -14,6 +15,19 @@ export interface RecordedLeg extends LegDescription {
   readonly statistics?: LegStatistics;
   /** Who spoke on it, oldest first; `speaker` is the last one. */
   readonly speakers?: readonly RecordedSpell[];
+}
+
+/** A key that was pressed. */
+export interface RecordedKey {
+  /** Absent when it is not known. */
+  readonly leg?: number;
+  /** One character or `flash`. */
+  readonly digit?: string;
+  /** True when the policy keeps the digit back. */
+  readonly masked?: boolean;
+  readonly startMs: number;
+  readonly durationMs?: number;
+  readonly source: DtmfSource;
 }
 
 /** The durable record of one recording session: `call.json`. Wall-clock times are epoch ms. */
@@ -40,6 +54,8 @@ export interface CallRecord extends CallRecordIdentity {
   /** In the order of publication, which is the order in which the utterances ended. */
   readonly transcripts: readonly TranscriptFinal[];
   readonly failures: readonly TranscriptFailed[];
+  /** Keys that were pressed, in the order in which they were told; absent when there were none. */
+  readonly dtmf?: readonly RecordedKey[];
   /** Raw metadata as received: names in the session's folder. */
   readonly metadataFiles: readonly string[];
   /** The first INVITE, keys and credentials masked: a name in the session's folder. Absent by policy. */
@@ -74,6 +90,7 @@ const REST_FACTOR = 20;
 const BYTES_PER_SECOND = 64 * 1024;
 const MAX_TRANSCRIPTS = 50_000;
 const MAX_OTHERS = 1_000;
+const MAX_KEYS = 5_000;
 const MAX_METADATA_FILES = 1_000;
 
 /**
@@ -236,13 +253,15 @@ function bounded(record: CallRecord): CallRecord {
   const over =
     Math.max(0, record.transcripts.length - MAX_TRANSCRIPTS) +
     Math.max(0, record.failures.length - MAX_OTHERS) +
-    Math.max(0, record.warnings.length - MAX_OTHERS);
+    Math.max(0, record.warnings.length - MAX_OTHERS) +
+    Math.max(0, (record.dtmf?.length ?? 0) - MAX_KEYS);
   if (over === 0) return record;
   return {
     ...record,
     transcripts: record.transcripts.slice(0, MAX_TRANSCRIPTS),
     failures: record.failures.slice(0, MAX_OTHERS),
     warnings: record.warnings.slice(0, MAX_OTHERS),
+    ...(record.dtmf ? { dtmf: record.dtmf.slice(0, MAX_KEYS) } : {}),
     omitted: (record.omitted ?? 0) + over,
   };
 }

@@ -30,6 +30,16 @@ const ofEveryType: readonly CallEventDraft[] = [
     vendor: 'whisper',
     code: 'SRS_STT_TIMEOUT',
   },
+  {
+    type: 'dtmf.pressed',
+    callId: 'c',
+    sessionId: 's',
+    leg: aliceLeg,
+    digit: '5',
+    startMs: 5,
+    durationMs: 90,
+    source: 'rtp',
+  },
   { type: 'recording.warning', callId: 'c', sessionId: 's', warning: { code: 'no_rtp', detail: 'leg 2' } },
 ];
 
@@ -92,6 +102,25 @@ describe('the outside shape of events', () => {
       participant_name: expect.any(String),
       participant_role: expect.any(String),
     });
+  });
+
+  it('of a key press tells the leg and the digit when they are known, and says when the digit is kept back', () => {
+    const key = { type: 'dtmf.pressed', callId: 'c', sessionId: 's', startMs: 700 } as const;
+    expect(eventJson(bus.publish({ ...key, leg: aliceLeg, digit: '#', durationMs: 120, source: 'rtp' }))).toMatchObject(
+      {
+        call_uuid: 'c_1',
+        leg: 1,
+        participant_name: 'Alice',
+        digit: '#',
+        start_ms: 700,
+        duration_ms: 120,
+        source: 'rtp',
+        is_final: false,
+      },
+    );
+    const masked = eventJson(bus.publish({ ...key, source: 'info' }));
+    expect(masked).toMatchObject({ call_uuid: 'c', masked: true, start_ms: 700, source: 'info' });
+    expect(['leg', 'digit', 'duration_ms'].filter((name) => name in masked)).toEqual([]);
   });
 
   it('of a failure tells the code and no words', () => {

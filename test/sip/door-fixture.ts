@@ -3,7 +3,7 @@ import { silentLogger } from '../../src/core/logger.js';
 import { Metrics } from '../../src/core/metrics.js';
 import type { EndReason, MediaAnswer, MediaOffer, RsOffer } from '../../src/core/model.js';
 import { answerStream, decideOffer } from '../../src/session/offer-policy.js';
-import type { LastWords, Recorder, RecordingSessionPort } from '../../src/session/recorder.js';
+import type { LastWords, Recorder, RecordingSessionPort, ToldDigit } from '../../src/session/recorder.js';
 import type { SipDialogHandlers, SipHandlers, SipReply, SipRequestView } from '../../src/sip/sip-server.js';
 import { createSiprecDoor } from '../../src/sip/siprec-door.js';
 
@@ -39,6 +39,7 @@ export class PlayedSession implements RecordingSessionPort {
   onSnapshotWanted: (() => void) | undefined;
   refusal: SrsError | undefined;
   readonly applied: RsOffer[] = [];
+  readonly told: ToldDigit[] = [];
   readonly ends: { reason: EndReason; last: LastWords | undefined }[] = [];
 
   constructor(answer: MediaAnswer) {
@@ -52,6 +53,10 @@ export class PlayedSession implements RecordingSessionPort {
     if (!answer) return {};
     this.currentAnswer = answer;
     return { answer };
+  }
+
+  pressed(told: ToldDigit): void {
+    this.told.push(told);
   }
 
   async end(reason: EndReason, last?: LastWords): Promise<void> {
