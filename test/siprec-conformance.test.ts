@@ -88,8 +88,6 @@ describe('the conformance page', () => {
       'F10',
       'F12',
       'F13',
-      'F14',
-      'F15',
       'F17',
       'F20',
       'G3',

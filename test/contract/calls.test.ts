@@ -10,6 +10,7 @@ const METADATA = {
   type: 'application/rs-metadata+xml',
   text: '<recording xmlns="urn:ietf:params:xml:ns:recording:1"/>',
 };
+const KEY = { type: 'application/dtmf-relay', text: 'Signal=5\r\nDuration=160\r\n' };
 
 let current: ContractCase | undefined;
 afterEach(async () => {
@@ -50,13 +51,14 @@ for (const front of FRONTS) {
         expect(update.status).toBe(200);
         expect(headerValue(update, 'contact')).toContain('+sip.srs');
         open.onRequest = () => ({ status: 200 });
-        expect((await call.send('INFO', METADATA)).status).toBe(200);
+        expect((await call.send('INFO', KEY)).status).toBe(200);
         expect((await call.send('OPTIONS')).status).toBe(200);
         expect((await call.send('BYE', METADATA)).status).toBe(200);
         const seen = open.call(call.callId);
         await eventually('the application hears the end', () => seen.ends.length > 0);
         expect(seen.requests.map(({ method }) => method)).toEqual(['INVITE', 'UPDATE', 'INFO', 'OPTIONS']);
         expect(seen.requests[1]).toEqual({ method: 'UPDATE', type: METADATA.type, body: METADATA.text });
+        expect(seen.requests[2]).toEqual({ method: 'INFO', type: KEY.type, body: KEY.text });
         expect(seen.ends).toEqual([{ reason: 'bye', bye: METADATA.text }]);
         expect(open.running.dialogs()).toBe(0);
       });

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { encodeG711 } from '../../src/audio/g711.js';
 import type { CallEvent } from '../../src/core/call-event.js';
 import { systemClock } from '../../src/core/clock.js';
+import type { DtmfPolicy } from '../../src/core/dtmf.js';
 import { silentLogger } from '../../src/core/logger.js';
 import type { Metrics } from '../../src/core/metrics.js';
 import type { OfferedStream, RecordingMetadata, RsOffer } from '../../src/core/model.js';
@@ -39,6 +40,7 @@ export async function studio(
     maxSessions?: number;
     media?: Partial<MediaThreadsOptions>;
     pause?: PauseLimits;
+    dtmf?: DtmfPolicy;
     snapshotRequest?: boolean;
     keepsSignalling?: boolean;
   } = {},
@@ -47,6 +49,7 @@ export async function studio(
   const { plane, metrics } = startPlane({
     tailMs: 50,
     utterance: { endSilenceMs: 300, minSpeechMs: 150 },
+    ...(options.dtmf ? { dtmf: options.dtmf } : {}),
     ...options.media,
   });
   const bus = new EventBus({ log: new MemoryEventLog(), clock: systemClock, metrics, logger: silentLogger });
@@ -70,6 +73,7 @@ export async function studio(
         return event;
       },
       mediaAddress: () => '127.0.0.1',
+      ...(options.dtmf ? { dtmf: options.dtmf } : {}),
       ...(options.pause ? { pause: options.pause } : {}),
       clock: systemClock,
       metrics,
