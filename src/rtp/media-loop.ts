@@ -1,6 +1,7 @@
 import type { VoiceActivityEngine } from '../audio/voice-activity.js';
 import { BacklogBudget } from '../audio/write-backlog.js';
 import { SrsError } from '../core/errors.js';
+import { callMessages } from './call-messages.js';
 import { MediaCounters } from './media-counters.js';
 import type { LegOptions, PauseInstant } from './media-plane.js';
 import { openPacketSource, type PacketSource } from './packet-source.js';
@@ -169,16 +170,7 @@ export class MediaLoop {
         epoch: () => Date.now(),
         ...(utterances ? { voice: this.#voice } : {}),
       },
-      {
-        utterance: ({ samples, ...cut }) => {
-          const buffer = samples.buffer as ArrayBuffer;
-          this.#port.post({ kind: 'utterance', call, ...cut, samples: buffer }, [buffer]);
-        },
-        warning: (warning) => this.#port.post({ kind: 'warning', call, warning }),
-        firstPacket: (leg, atMs, startedAt) => this.#port.post({ kind: 'first-packet', call, leg, atMs, startedAt }),
-        digit: (leg, press) => this.#port.post({ kind: 'digit', call, leg, ...press }),
-        writeFailed: (message) => this.#port.post({ kind: 'write-failed', call, message }),
-      },
+      callMessages(this.#port, call),
     );
     this.#tellSlow(began);
     const open: OpenCall = { call, recorded, gate, legs: new Map(), finishing: undefined };
