@@ -6,6 +6,7 @@ import type { SipResponse } from '../sip/message.js';
 import { readOffer } from '../sip/sdp.js';
 import { DEFAULT_SIP_TIMERS, type SipTimers } from '../sip/sip-timers.js';
 import { padToLongest, readLegAudio } from './leg-audio.js';
+import { LegReports, type ReportsHeard } from './leg-reports.js';
 import { RecordingDialog } from './recording-dialog.js';
 import { RtpSender, type SendingLeg } from './rtp-sender.js';
 import { RtpStream } from './rtp-stream.js';
@@ -26,6 +27,8 @@ export interface RecordingCallOptions {
   readonly legs: readonly RecordingCallLeg[];
   readonly codec?: G711Law;
   readonly packetTimeMs?: number;
+  /** Offers one port for RTP and RTCP. */
+  readonly rtcpMux?: boolean;
   /** SIP Call-ID; a random one by default. */
   readonly callId?: string;
   /** Puts the call on hold by re-INVITE when `atMs` of audio is sent, and resumes it `forMs` later. */
@@ -51,6 +54,8 @@ export interface LegReport {
   readonly samples: number;
   /** SHA-256 of the G.711 payload in order. */
   readonly payloadSha256: string;
+  /** RTCP in both directions; absent when the stream was refused. */
+  readonly reports?: ReportsHeard;
 }
 
 /** What was done. Times are epoch ms. */
@@ -77,20 +82,22 @@ export async function placeRecordingCall(options: RecordingCallOptions): Promise
     options.legs.map(({ audio }) => (typeof audio === 'string' ? readLegAudio(audio) : audio)),
   );
   const link = await openSipLink(options.target);
-  const sockets: UdpSocket[] = [];
+  const sockets: (readonly [rtp: UdpSocket, rtcp: UdpSocket])[] = [];
   try {
-    for (const _ of options.legs) sockets.push(await UdpSocket.bindEven(link.localAddress));
+    for (const _ of options.legs) sockets.push(await UdpSocket.bindPair(link.localAddress));
     return await new RecordingCall(options, link, sockets, padToLongest(audio)).run();
   } finally {
-    for (const socket of sockets) socket.close();
+    for (const socket of sockets.flat()) socket.close();
     link.close();
   }
 }
 
+type SocketPair = readonly [rtp: UdpSocket, rtcp: UdpSocket];
+
 class RecordingCall {
   readonly #options: RecordingCallOptions;
   readonly #link: SipLink;
-  readonly #sockets: readonly UdpSocket[];
+  readonly #sockets: readonly SocketPair[];
   readonly #streams: readonly RtpStream[];
   readonly #codec: G711Law;
   readonly #packetTimeMs: number;
@@ -104,12 +111,13 @@ class RecordingCall {
   readonly #times: { answeredAt?: number; audioStartedAt?: number; audioEndedAt?: number } = {};
   #sdpVersion = 0;
   #outcome: CallReport['outcome'] = 'completed';
-  #remotes: (SendingLeg['target'] | undefined)[] = [];
+  #remotes: (RemoteStream | undefined)[] = [];
+  #reports: (LegReports | undefined)[] = [];
 
   constructor(
     options: RecordingCallOptions,
     link: SipLink,
-    sockets: readonly UdpSocket[],
+    sockets: readonly SocketPair[],
     audio: readonly Int16Array[],
   ) {
     this.#options = options;
@@ -185,10 +193,17 @@ class RecordingCall {
   async #send(): Promise<void> {
     const { hold } = this.#options;
     const { signal } = this.#over;
+    const cname = token(12);
     const legs = this.#streams.map((stream, index): SendingLeg => {
-      const [socket, target] = [this.#sockets[index], this.#remotes[index]];
-      if (socket === undefined) throw new SrsError('SRS_INTERNAL', 'a leg has no socket');
-      return { stream, socket, ...(target === undefined ? {} : { target }) };
+      const [sockets, target] = [this.#sockets[index], this.#remotes[index]];
+      if (sockets === undefined) throw new SrsError('SRS_INTERNAL', 'a leg has no socket');
+      const [socket, rtcp] = sockets;
+      if (target === undefined) return { stream, socket };
+      const { address, port, mux } = target;
+      const way = mux ? socket : rtcp;
+      const reports = new LegReports(stream, way, { address, port: mux ? port : port + 1 }, cname);
+      this.#reports[index] = reports;
+      return { stream, socket, target, reports };
     });
     const sender = new RtpSender(legs, this.#packetTimeMs);
     this.#times.audioStartedAt = Date.now();
@@ -196,6 +211,7 @@ class RecordingCall {
       await sender.pauseWhile(() => this.#holdFor(hold.forMs, signal), signal);
     }
     await sender.sendUntil(Number.POSITIVE_INFINITY, signal);
+    for (const reports of this.#reports) reports?.goodbye();
     this.#times.audioEndedAt = this.#note('audio_sent');
   }
 
@@ -211,7 +227,7 @@ class RecordingCall {
 
   #offer(direction: 'sendonly' | 'inactive', withMetadata: boolean): { contentType: string; content: Uint8Array } {
     const legs = this.#options.legs.map(
-      ({ label, participant }, index): OfferLeg => ({ label, participant, port: this.#sockets[index]?.port ?? 0 }),
+      ({ label, participant }, index): OfferLeg => ({ label, participant, port: this.#sockets[index]?.[0].port ?? 0 }),
     );
     const sdp = writeSdpOffer({
       address: this.#link.localAddress,
@@ -220,6 +236,7 @@ class RecordingCall {
       codec: this.#codec,
       packetTimeMs: this.#packetTimeMs,
       direction,
+      rtcpMux: this.#options.rtcpMux === true,
       legs,
     });
     // Holding changes nothing that the metadata tells, so the SDP stands alone (RFC 7866 §9.1 asks for changes only).
@@ -254,13 +271,15 @@ class RecordingCall {
       responses: this.#responses,
       legs: this.#streams.map((stream, index) => {
         const remote = this.#remotes[index];
+        const reports = this.#reports[index]?.heard;
         return {
           label: this.#options.legs[index]?.label ?? '',
-          localPort: this.#sockets[index]?.port ?? 0,
-          ...(remote === undefined ? {} : { remote }),
+          localPort: this.#sockets[index]?.[0].port ?? 0,
+          ...(remote === undefined ? {} : { remote: { address: remote.address, port: remote.port } }),
           packets: stream.packets,
           samples: stream.samples,
           payloadSha256: stream.sha256,
+          ...(reports === undefined ? {} : { reports }),
         };
       }),
     };
@@ -273,15 +292,22 @@ function requestUri(target: RecordingCallOptions['target']): string {
   return `sip:${target.user ?? 'recorder'}@${host}:${target.port}${transport}`;
 }
 
+interface RemoteStream {
+  readonly address: string;
+  readonly port: number;
+  readonly mux: boolean;
+}
+
 /** Where each stream goes; undefined for streams that were refused or are to wait. */
-function readAnswer(response: SipResponse, count: number, fallback: string): (SendingLeg['target'] | undefined)[] {
+function readAnswer(response: SipResponse, count: number, fallback: string): (RemoteStream | undefined)[] {
   const { streams } = readOffer(response.body).media;
   return Array.from({ length: count }, (_, index) => {
     const stream = streams[index];
     if (stream === undefined || stream.port === 0 || !['recvonly', 'sendrecv'].includes(stream.direction))
       return undefined;
     const open = stream.address === undefined || stream.address === '0.0.0.0' || stream.address === '::';
-    return { address: open ? fallback : (stream.address ?? fallback), port: stream.port };
+    const address = open ? fallback : (stream.address ?? fallback);
+    return { address, port: stream.port, mux: stream.rtcp?.mux === true };
   });
 }
 

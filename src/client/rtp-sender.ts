@@ -1,4 +1,5 @@
 import { type Clock, systemClock } from '../core/clock.js';
+import type { LegReports } from './leg-reports.js';
 import type { RtpStream } from './rtp-stream.js';
 import type { UdpSocket } from './udp-socket.js';
 
@@ -6,6 +7,7 @@ import type { UdpSocket } from './udp-socket.js';
 export interface SendingLeg {
   readonly stream: RtpStream;
   readonly socket: UdpSocket;
+  readonly reports?: LegReports;
   readonly target?: { readonly address: string; readonly port: number };
 }
 
@@ -56,11 +58,13 @@ export class RtpSender {
 
   #sendInstant(): boolean {
     let sent = false;
-    for (const { stream, socket, target } of this.#legs) {
+    for (const { stream, socket, target, reports } of this.#legs) {
       const packet = stream.next();
       if (packet === undefined) continue;
       sent = true;
-      if (target !== undefined) socket.send(packet, target.port, target.address);
+      if (target === undefined) continue;
+      socket.send(packet, target.port, target.address);
+      reports?.sent();
     }
     if (sent) this.#instant += 1;
     return sent;

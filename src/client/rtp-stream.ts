@@ -24,6 +24,7 @@ export class RtpStream {
   #position = 0;
   #marker = true;
   #packets = 0;
+  #lastTimestamp = 0;
 
   /** @param samples mono, 8 kHz */
   constructor(samples: Int16Array, options: RtpStreamOptions) {
@@ -37,6 +38,20 @@ export class RtpStream {
 
   get packets(): number {
     return this.#packets;
+  }
+
+  get ssrc(): number {
+    return this.#ssrc;
+  }
+
+  /** Payload bytes so far. */
+  get bytes(): number {
+    return this.#position;
+  }
+
+  /** Of the last packet. */
+  get lastTimestamp(): number {
+    return this.#lastTimestamp;
   }
 
   /** Of the whole G.711 payload, in hex. A recording is bit-exact when its samples encode to the same. */
@@ -61,6 +76,7 @@ export class RtpStream {
     packet.writeUInt32BE(this.#ssrc, 8);
     packet.set(payload, HEADER_BYTES);
     this.#marker = false;
+    this.#lastTimestamp = this.#timestamp;
     this.#position += payload.length;
     this.#sequence = (this.#sequence + 1) & 0xffff;
     this.#timestamp = (this.#timestamp + payload.length) >>> 0;

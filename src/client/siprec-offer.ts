@@ -27,6 +27,8 @@ export interface SdpOptions {
   readonly codec: 'PCMU' | 'PCMA';
   readonly packetTimeMs: number;
   readonly direction: 'sendonly' | 'inactive';
+  /** Offers one port for RTP and RTCP (RFC 5761). */
+  readonly rtcpMux?: boolean;
   readonly legs: readonly OfferLeg[];
 }
 
@@ -46,6 +48,9 @@ export function writeSdpOffer(options: SdpOptions): string {
       `m=audio ${leg.port} RTP/AVP ${payloadType}`,
       `a=rtpmap:${payloadType} ${options.codec}/8000`,
       `a=ptime:${options.packetTimeMs}`,
+      // The SRS may ask how long its way to us is (RFC 3611 §5.1).
+      'a=rtcp-xr:rcvr-rtt=sender',
+      ...(options.rtcpMux === true ? ['a=rtcp-mux'] : []),
       `a=label:${leg.label}`,
       `a=${options.direction}`,
     );

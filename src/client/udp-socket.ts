@@ -2,9 +2,10 @@ import { createSocket, type Socket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
 import { SrsError } from '../core/errors.js';
 
-/** A bound UDP socket that sends RTP. */
+/** A bound UDP socket that sends RTP, and what it has to say about it. */
 export class UdpSocket {
   readonly port: number;
+  onMessage: ((bytes: Uint8Array) => void) | undefined;
   readonly #socket: Socket;
   #closed = false;
 
@@ -13,6 +14,7 @@ export class UdpSocket {
     this.port = socket.address().port;
     // "Port unreachable" and the like: RTP has no answer to wait for, and the report tells what was sent.
     socket.on('error', () => {});
+    socket.on('message', (bytes) => this.onMessage?.(bytes));
   }
 
   /** Binds to an even port that the system chooses, as RTP wants it (RFC 3550 §11). Throws `SRS_PORTS_EXHAUSTED`. */
@@ -30,7 +32,20 @@ export class UdpSocket {
     throw new SrsError('SRS_PORTS_EXHAUSTED', `no even UDP port on ${address}`);
   }
 
-  static async #bind(address: string): Promise<UdpSocket> {
+  /** An even port and the one after it, for RTP and RTCP (RFC 3550 §11). Throws `SRS_PORTS_EXHAUSTED`. */
+  static async bindPair(address: string): Promise<readonly [rtp: UdpSocket, rtcp: UdpSocket]> {
+    for (let attempt = 0; ; attempt++) {
+      const rtp = await UdpSocket.bindEven(address);
+      try {
+        return [rtp, await UdpSocket.#bind(address, rtp.port + 1)];
+      } catch (error) {
+        rtp.close();
+        if (attempt === 16) throw error;
+      }
+    }
+  }
+
+  static async #bind(address: string, port = 0): Promise<UdpSocket> {
     const family = isIPv6(address) ? 6 : 4;
     const socket = createSocket({
       type: family === 6 ? 'udp6' : 'udp4',
@@ -42,7 +57,7 @@ export class UdpSocket {
         socket.close();
         reject(new SrsError('SRS_PORTS_EXHAUSTED', `no UDP socket on ${address}: ${cause.message}`, { cause }));
       });
-      socket.bind({ address, port: 0, exclusive: true }, resolve);
+      socket.bind({ address, port, exclusive: true }, resolve);
     });
     socket.removeAllListeners('error');
     return new UdpSocket(socket);

@@ -25,6 +25,7 @@ export async function run(invocation: Invocation): Promise<number> {
     ],
     ...(hold === undefined ? {} : { hold }),
     ...(callId === undefined ? {} : { callId }),
+    rtcpMux: invocation.flagged('rtcp-mux'),
     onEvent: (event) => terminal.note(describe(event)),
     signal: invocation.interruptible(),
   });

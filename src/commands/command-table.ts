@@ -59,6 +59,7 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
       codec: { value: 'PCMU|PCMA', doc: 'G.711 variant (PCMU)' },
       ptime: { value: 'MS', doc: 'milliseconds per packet (20)' },
       hold: { value: 'AT:FOR', doc: 'hold the call by re-INVITE, such as 5s:3s' },
+      'rtcp-mux': { doc: 'offer one port for RTP and RTCP' },
       'call-id': { value: 'ID', doc: 'SIP Call-ID (random)' },
     },
     positionals: 2,

@@ -7,7 +7,7 @@ const MAX_CONTRIBUTORS = 32;
 /** 1/65536 s, in which RTCP tells delays. */
 const UNITS_PER_MS = 65.536;
 
-/** What senders say they sent, beside what had come of it when they said so. */
+/** What senders say they sent, beside what had come of it when they said so, and in the tick in which they did. */
 export interface ToldBySender {
   /** By the first report of each source, and by its last. */
   readonly first: { readonly packets: number; readonly received: number };
@@ -25,6 +25,8 @@ export class Reception {
   #priorReceived = 0;
   #lastSr = 0;
   #lastSrAt = 0;
+  /** A report of the sender that came since the sockets were drained: other packets may lie before it, in another socket. */
+  #saying: number | undefined;
   #first: { packets: number; received: number } | undefined;
   #last: { packets: number; received: number } | undefined;
   #told: ToldBySender | undefined;
@@ -62,8 +64,20 @@ export class Reception {
   senderReport(report: SenderReport, now: number): void {
     this.#lastSr = report.ntpMiddle;
     this.#lastSrAt = now;
-    this.#last = { packets: report.packets, received: this.#received - this.#duplicates };
+    this.#saying = report.packets;
+  }
+
+  /** The sockets are drained: what is here arrived after `from` and not after `to`, in ms of any one clock. */
+  tick(from: number, to: number): void {
+    this.spread.tick(from, to);
+    this.#note();
+  }
+
+  #note(): void {
+    if (this.#saying === undefined) return;
+    this.#last = { packets: this.#saying, received: this.#received - this.#duplicates };
     this.#first ??= this.#last;
+    this.#saying = undefined;
   }
 
   /**
@@ -98,6 +112,7 @@ export class Reception {
   /** The source is over; another one may come. */
   finish(sequence: SequenceTracker): void {
     this.#expected += sequence.expected;
+    this.#note();
     if (this.#first && this.#last) this.#told = added(this.#told, this.#first, this.#last);
     this.#received = 0;
     this.#duplicates = 0;

@@ -234,7 +234,7 @@ export class RecordedLeg implements ReportedLeg {
   tick(wallMs: number): void {
     this.#silentTicks++;
     this.#latch.tick();
-    this.#reception.spread.tick(this.#tickedAt, wallMs);
+    this.#reception.tick(this.#tickedAt, wallMs);
     this.#tickedAt = wallMs;
     this.settle(wallMs);
     if (wallMs > this.#rememberUntil && !this.#paused) this.#skippedSsrc = -1;

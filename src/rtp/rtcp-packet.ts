@@ -59,6 +59,8 @@ export interface Goodbye {
 export interface ExtendedReport {
   readonly kind: 'xr';
   readonly ssrc: number;
+  /** The middle 32 bits of a receiver's clock, who asks for its round trip with it: §4.4. */
+  readonly referenceTime?: number;
   /** When receivers sent their reference times, and how long those lay here: §4.5. */
   readonly delays: readonly { readonly ssrc: number; readonly lastRr: number; readonly delay: number }[];
 }

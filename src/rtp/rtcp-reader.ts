@@ -5,7 +5,8 @@ const BLOCK_BYTES = 24;
 /** No honest compound is of more packets; a datagram could hold 16,000. */
 const MAX_PACKETS = 64;
 const SDES_CNAME = 1;
-/** Receiver reference time is block 4, which only senders answer; 5 is their answer (RFC 3611 §4.5). */
+/** A receiver's question for its round trip, and the answer of a sender (RFC 3611 §4.4, §4.5). */
+const XR_REFERENCE_TIME = 4;
 const XR_DLRR = 5;
 const XR_DLRR_BYTES = 12;
 
@@ -137,10 +138,12 @@ function readGoodbye(packet: DataView, count: number): RtcpPacket | undefined {
 function readExtendedReport(packet: DataView): RtcpPacket | undefined {
   if (packet.byteLength < 8) return undefined;
   const delays: { ssrc: number; lastRr: number; delay: number }[] = [];
+  let referenceTime: number | undefined;
   let at = 8;
   while (at < packet.byteLength) {
     const end = at + 4 + 4 * packet.getUint16(at + 2);
     if (end > packet.byteLength) return undefined;
+    if (packet.getUint8(at) === XR_REFERENCE_TIME && end === at + 12) referenceTime = packet.getUint32(at + 6);
     if (packet.getUint8(at) === XR_DLRR) {
       for (let part = at + 4; part + XR_DLRR_BYTES <= end; part += XR_DLRR_BYTES) {
         delays.push({
@@ -152,5 +155,10 @@ function readExtendedReport(packet: DataView): RtcpPacket | undefined {
     }
     at = end;
   }
-  return { kind: 'xr', ssrc: packet.getUint32(4), delays };
+  return {
+    kind: 'xr',
+    ssrc: packet.getUint32(4),
+    ...(referenceTime === undefined ? {} : { referenceTime }),
+    delays,
+  };
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { silentLogger } from '../../src/core/logger.js';
 import { Metrics } from '../../src/core/metrics.js';
 import type { MediaFormat } from '../../src/core/model.js';
+import type { Warning } from '../../src/core/warning.js';
 import type { CutUtterance, MediaCallEvents } from '../../src/rtp/media-plane.js';
 import { MediaThreads, type MediaThreadsOptions } from '../../src/rtp/media-pool.js';
 import { portRange } from '../helpers/port-range.js';
@@ -40,6 +41,7 @@ export class Heard implements MediaCallEvents {
   readonly firstPackets: { leg: number; atMs: number }[] = [];
   readonly failures: string[] = [];
   readonly losses: string[] = [];
+  readonly warnings: Warning[] = [];
 
   utterance(utterance: CutUtterance): void {
     this.utterances.push(utterance);
@@ -47,6 +49,10 @@ export class Heard implements MediaCallEvents {
 
   firstPacket(leg: number, atMs: number): void {
     this.firstPackets.push({ leg, atMs });
+  }
+
+  warning(warning: Warning): void {
+    this.warnings.push(warning);
   }
 
   writeFailed(message: string): void {

@@ -1,13 +1,9 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { ntpToEpoch } from '../../src/rtp/rtcp-packet.js';
+import { epochToNtp, ntpToEpoch } from '../../src/rtp/rtcp-packet.js';
 import { readRtcp } from '../../src/rtp/rtcp-reader.js';
 import { writeRtcp } from '../../src/rtp/rtcp-writer.js';
+import { dissectRtcp } from '../helpers/dissect.js';
 import { mutate, seeded } from '../helpers/mutation.js';
-import { writePcap } from '../helpers/pcap-writer.js';
 
 const AT = Date.UTC(2026, 2, 4, 5, 6, 7, 890);
 
@@ -33,34 +29,12 @@ const sender = writeRtcp({
 /** Bytes written by hand from the pictures in RFC 3550 §6 and RFC 3611 §4. */
 const hex = (text: string): Buffer => Buffer.from(text.replace(/\s+/g, ''), 'hex');
 
-/** What tshark makes of datagrams: the fields that were asked for, one line for each. */
-function dissected(datagrams: readonly Uint8Array[], fields: readonly string[]): string[] {
-  const folder = mkdtempSync(join(tmpdir(), 'sipscribe-rtcp-'));
-  try {
-    const file = join(folder, 'rtcp.pcap');
-    const packets = datagrams.map((payload, n) => ({
-      atMs: n * 10,
-      sourcePort: 40_001,
-      destinationPort: 40_003,
-      payload,
-    }));
-    writeFileSync(file, writePcap(packets));
-    const shown = fields.flatMap((field) => ['-e', field]);
-    const out = execFileSync('tshark', ['-r', file, '-d', 'udp.port==40003,rtcp', '-T', 'fields', ...shown], {
-      stdio: ['ignore', 'pipe', 'ignore'],
-    });
-    return out.toString().replace(/\n$/, '').split('\n');
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
-
 describe('a compound RTCP datagram', () => {
   it('is read as it was written', () => {
     expect(readRtcp(receiver)).toEqual([
       { kind: 'rr', ssrc: 7, blocks: [block] },
       { kind: 'sdes', chunks: [{ ssrc: 7, cname: 'abcdefghijklmnop' }] },
-      { kind: 'xr', ssrc: 7, delays: [] },
+      { kind: 'xr', ssrc: 7, referenceTime: epochToNtp(AT).middle, delays: [] },
       { kind: 'bye', sources: [7] },
     ]);
     const [report, , extended] = readRtcp(sender) ?? [];
@@ -78,11 +52,10 @@ describe('a compound RTCP datagram', () => {
 
   it('is dissected by tshark without a malformed packet and without a complaint', () => {
     const broken = receiver.subarray(0, 40);
-    const lines = dissected(
+    const [ours, theirs, cut] = dissectRtcp(
       [receiver, sender, broken],
       ['rtcp.pt', 'rtcp.ssrc.high_cycles', 'rtcp.ssrc.jitter', 'rtcp.length_check', '_ws.expert.message'],
     );
-    const [ours, theirs, cut] = lines.map((line) => line.split('\t'));
     expect(ours).toEqual(['201,202,207,203', '2', '77', '1', '']);
     expect(theirs).toEqual(['200,202,207', '2,2', '77,77', '1', '']);
     expect(cut?.at(-1)).toContain('Malformed');

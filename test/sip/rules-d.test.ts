@@ -26,7 +26,7 @@ describe('an offer with lines that mean nothing to a recorder', () => {
     ['D19', 'packet times', ['a=ptime:60', 'a=maxptime:150', 'a=minptime:10']],
     ['D19', 'silence suppression', ['a=silenceSupp:off - - - -']],
     ['D19', 'RTCP', ['a=rtcp-xr:voip-metrics', 'a=rtcp-fb:* nack', 'a=rtcp-rsize']],
-    ['D17', 'another port and the same port for RTCP', ['a=rtcp:5009 IN IP4 192.0.2.1', 'a=rtcp-mux']],
+    ['D17', 'another port for RTCP, and none at all', ['a=rtcp:5009 IN IP4 192.0.2.1', 'b=RS:0', 'b=RR:0']],
     [
       'D14',
       'ICE',
@@ -37,6 +37,17 @@ describe('an offer with lines that mean nothing to a recorder', () => {
     const offer = read([...HEAD, ...AUDIO, ...lines]);
     expect(offer.warnings).toEqual([]);
     expect(new AnswerWriter(1).write(answerOf(offer))).toBe(plain);
+  });
+
+  it('D17: is answered with rtcp-mux and with the round trip of a receiver when it has them, on streams that are taken', () => {
+    const lines = ['a=rtcp-mux', 'a=rtcp-xr:voip-metrics rcvr-rtt=all:100'];
+    const refused = ['m=video 5006 RTP/AVP 97', 'a=rtcp-mux'];
+    const answer = answerTo([...HEAD, ...AUDIO, ...lines, ...refused, ...AUDIO]);
+    const added = 'a=rtcp-mux\r\na=rtcp-xr:rcvr-rtt=sender\r\n';
+    const [first = '', ...others] = answer.split('m=').slice(1);
+    expect(first.replace(added, '')).toBe(plain.split('m=')[1]);
+    expect(first).toContain(added);
+    for (const other of others) expect(other).not.toContain('rtcp');
   });
 
   it('D19: is answered without the groups that it would make (ANAT, BUNDLE)', () => {

@@ -35,6 +35,28 @@ describe('an SDP offer', () => {
     });
   });
 
+  it.each([
+    ['', undefined],
+    ['a=rtcp-rsize', undefined],
+    ['a=rtcp-mux', { mux: true }],
+    ['a=rtcp:5009', { port: 5009 }],
+    ['A=RTCP: 5009 IN IP4 192.0.2.9', { port: 5009, address: '192.0.2.9' }],
+    ['a=rtcp:5009 IN IP6 2001:db8::9', { port: 5009, address: '2001:db8::9' }],
+    ['a=rtcp:5009 IN IP4 sbc.example.com', { port: 5009 }],
+    ['a=rtcp:0', undefined],
+    ['a=rtcp:99999', undefined],
+    ['a=rtcp:x', undefined],
+    ['b=RR:0', { unwanted: true }],
+    ['b=RR:800', undefined],
+    ['a=rtcp-xr:rcvr-rtt=all:10', { roundTrip: true }],
+    ['a=rtcp-xr:rcvr-rtt=receiver', undefined],
+    ['a=rtcp-mux\r\na=rtcp:5004', { mux: true, port: 5004 }],
+  ])('D17: has its RTCP read from "%s"', (line, rtcp) => {
+    const [first, second] = streams(`m=audio 5004 RTP/AVP 0\r\n${line}\r\nm=audio 5006 RTP/AVP 0\r\n`);
+    expect(first?.rtcp).toEqual(rtcp);
+    expect(second?.rtcp).toBeUndefined();
+  });
+
   it('D11: knows static payload types without rtpmap, the old comfort noise 19 included', () => {
     const [stream] = streams('m=audio 5004 RTP/AVP 18 0 8 9 13 19 3\r\n');
     expect(stream?.formats.map((f) => f.encoding)).toEqual(['G729', 'PCMU', 'PCMA', 'G722', 'CN', 'CN', 'GSM']);
