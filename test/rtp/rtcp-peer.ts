@@ -24,10 +24,11 @@ export class RtcpPeer {
     rtcp.on('message', (bytes) => this.heard.push({ bytes, by: 'rtcp' }));
   }
 
-  static async open(): Promise<RtcpPeer> {
+  /** @param rtpPort any by default */
+  static async open(rtpPort = 0): Promise<RtcpPeer> {
     const sockets = [createSocket('udp4'), createSocket('udp4')] as const;
-    for (const socket of sockets) {
-      socket.bind(0, '127.0.0.1');
+    for (const [index, socket] of sockets.entries()) {
+      socket.bind(index === 0 ? rtpPort : 0, '127.0.0.1');
       await once(socket, 'listening');
     }
     return new RtcpPeer(...sockets);
