@@ -100,7 +100,6 @@ export const SIP_VARIABLES = {
     duration('1s', '24h'),
     '30s',
     'A leg without RTP for so long is reported while the call goes on; it does not end the call.',
-    { later: { refuse: 'never' } },
   ),
   RTP_TICK: given(duration('10ms', '1s'), '100ms', 'How often media workers drain their sockets.'),
   MEDIA_WORKERS: given(integer(0, 64), '0', 'Media threads; 0 = as many as MAX_CONCURRENT_CALLS needs.'),

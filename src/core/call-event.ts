@@ -1,3 +1,4 @@
+import type { Assurance, ProblemSpan } from './assurance.js';
 import type { DtmfSource } from './dtmf.js';
 import type { CallAttributes, EndReason, Participant, Speaker, Word } from './model.js';
 import type { Warning } from './warning.js';
@@ -41,12 +42,16 @@ export interface CallUpdated extends EventBase, CallFacts {
   readonly pausedBy?: PausedBy;
   /** Legs that a command of ours has paused, when there are any. */
   readonly pausedLegs?: readonly number[];
+  /** What is wrong with the recording now; absent when nothing is. */
+  readonly problems?: readonly ProblemSpan[];
 }
 /** The last event of a call: its recording is complete and every utterance has its words or its failure. */
 export interface CallEnded extends EventBase, CallFacts {
   readonly type: 'call.ended';
   readonly reason: EndReason;
   readonly durationMs: number;
+  /** Absent when no media was ever opened. */
+  readonly assurance?: Assurance;
   readonly legs: readonly LegDescription[];
   /** Folder of the recording, relative to `DATA_DIR`. */
   readonly recording: string;

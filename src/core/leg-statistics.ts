@@ -45,4 +45,22 @@ export interface LegStatistics {
   readonly unwrittenMs?: number;
   /** Key presses that were too many to be told; absent when there were none. */
   readonly digitsOmitted?: number;
+  /** Call clock: where the leg was first ready to hear; absent when it never was. */
+  readonly expectedFromMs?: number;
+  /** Time in which the leg was neither held by the SRC nor paused by us. */
+  readonly expectedMs?: number;
+  /** Length of the audio that its packets held. */
+  readonly receivedMs?: number;
+  /** True when the sender sends nothing while nobody speaks: it said so by comfort noise, or its numbers go on over such times. */
+  readonly silenceSuppressed?: boolean;
+  /** Call clock: the first audio that is not silence; absent when all of it is. */
+  readonly firstAudioMs?: number;
+  /** Time in the leg's file that is not silence. */
+  readonly audibleMs?: number;
+  /** Share of the leg's file that is silence, gaps, holds and pauses included: 1 is an empty recording. */
+  readonly silenceRatio?: number;
+  /** RMS of what is not silence, in dB below full scale; absent when all is. */
+  readonly levelDbfs?: number;
+  /** The highest sample, in dB below full scale; absent when all are zero. */
+  readonly peakDbfs?: number;
 }

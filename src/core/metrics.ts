@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { RECORDING_PROBLEMS } from './assurance.js';
 import { DTMF_SOURCES } from './dtmf.js';
 import { WARNING_CODES } from './warning.js';
 
@@ -138,6 +139,16 @@ export class Metrics {
   readonly listenerErrors = this.#counter('siprec_listener_errors_total', 'Events that a listener threw on.', [
     'listener',
   ]);
+  readonly recordingProblems = this.#counter(
+    'siprec_recording_problems_total',
+    'Times that a leg was told to be recorded badly, by what was wrong.',
+    ['problem'],
+  );
+  readonly recordingProblemsNow = this.#gauge(
+    'siprec_recording_problems',
+    'Legs of open calls that are recorded badly now, by what is wrong.',
+    ['problem'],
+  );
   readonly recordingErrors = this.#counter('siprec_recording_errors_total', 'Failed writes of recordings.');
   readonly recordingBacklog = this.#gauge(
     'siprec_recording_backlog_bytes',
@@ -204,6 +215,10 @@ export class Metrics {
     for (const reason of RTP_DROP_REASONS) this.rtpDropped.inc({ reason }, 0);
     for (const source of DTMF_SOURCES) this.dtmfDigits.inc({ source }, 0);
     for (const quirk of WARNING_CODES) this.quirks.inc({ quirk }, 0);
+    for (const problem of RECORDING_PROBLEMS) {
+      this.recordingProblems.inc({ problem }, 0);
+      this.recordingProblemsNow.set({ problem }, 0);
+    }
     for (const outcome of ['completed', 'failed', 'rejected']) this.calls.inc({ outcome }, 0);
     for (const reason of ['silence', 'max_length', 'hold', 'end']) this.utterances.inc({ reason }, 0);
     for (const listener of ['websocket', 'amqp', 'record']) this.listenerErrors.inc({ listener }, 0);

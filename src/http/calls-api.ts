@@ -1,5 +1,5 @@
 import { ERROR_CODES, SrsError } from '../core/errors.js';
-import { legJson } from '../listeners/event-json.js';
+import { legJson, problemJson } from '../listeners/event-json.js';
 import type { CallControl, CommandEffect, LiveCall } from '../session/call-control.js';
 import type { PauseCommand } from '../session/pause-control.js';
 
@@ -111,6 +111,7 @@ function briefJson(call: LiveCall): object {
     started_at: new Date(call.startedAt).toISOString(),
     ...(call.pausedBy === undefined ? {} : { paused_by: call.pausedBy }),
     ...(call.pausedLegs === undefined ? {} : { paused_legs: call.pausedLegs }),
+    ...(call.problems === undefined ? {} : { problems: call.problems.map(problemJson) }),
     ...(call.dialect === undefined ? {} : { dialect: call.dialect }),
     legs: call.legs.map((leg) => legJson(call.callId, leg)),
   };

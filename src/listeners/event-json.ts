@@ -1,3 +1,4 @@
+import type { Assurance, ProblemSpan } from '../core/assurance.js';
 import type {
   CallEvent,
   CallFacts,
@@ -46,6 +47,22 @@ export interface WordJson {
   readonly probability?: number;
 }
 
+export interface ProblemJson {
+  readonly problem: string;
+  readonly leg: number;
+  readonly from_ms?: number;
+  readonly to_ms?: number;
+}
+
+export interface AssuranceJson {
+  readonly complete: boolean;
+  readonly problems: readonly ProblemJson[];
+  readonly lost_packets: number;
+  readonly unused_packets: number;
+  readonly unwritten_ms: number;
+  readonly doubts: readonly { readonly doubt: string; readonly leg?: number }[];
+}
+
 export interface EventJson extends Partial<LegJson> {
   readonly type: CallEvent['type'];
   readonly seq: number;
@@ -78,6 +95,9 @@ export interface EventJson extends Partial<LegJson> {
   readonly paused_by?: string;
   /** Legs that a command of ours has paused. */
   readonly paused_legs?: readonly number[];
+  /** What is wrong with the recording now. */
+  readonly problems?: readonly ProblemJson[];
+  readonly assurance?: AssuranceJson;
   readonly reason?: string;
   readonly duration_ms?: number;
   /** Folder of the recording below `DATA_DIR`. */
@@ -121,6 +141,7 @@ export function eventJson(event: CallEvent): EventJson {
         ...base,
         metadata: { is_final: false },
         state: event.state,
+        ...(event.problems === undefined ? {} : { problems: event.problems.map(problemJson) }),
         ...(event.pausedBy === undefined ? {} : { paused_by: event.pausedBy }),
         ...(event.pausedLegs === undefined ? {} : { paused_legs: event.pausedLegs }),
         legs: legsJson(event),
@@ -132,6 +153,7 @@ export function eventJson(event: CallEvent): EventJson {
         metadata: { is_final: false },
         reason: event.reason,
         duration_ms: event.durationMs,
+        ...(event.assurance === undefined ? {} : { assurance: assuranceJson(event.assurance) }),
         recording: event.recording,
         legs: legsJson(event),
         ...factsJson(event),
@@ -225,6 +247,34 @@ function factsJson({ participants, communicationSessions, attributes, dialect }:
         }),
     ...(attributes === undefined ? {} : { attributes }),
     ...(dialect === undefined ? {} : { dialect }),
+  };
+}
+
+/** As the API shows it, too. */
+export function problemJson({ problem, leg, fromMs, toMs }: ProblemSpan): ProblemJson {
+  return {
+    problem,
+    leg,
+    ...(fromMs === undefined ? {} : { from_ms: Math.round(fromMs) }),
+    ...(toMs === undefined ? {} : { to_ms: Math.round(toMs) }),
+  };
+}
+
+function assuranceJson({
+  complete,
+  problems,
+  lostPackets,
+  unusedPackets,
+  unwrittenMs,
+  doubts,
+}: Assurance): AssuranceJson {
+  return {
+    complete,
+    problems: problems.map(problemJson),
+    lost_packets: lostPackets,
+    unused_packets: unusedPackets,
+    unwritten_ms: unwrittenMs,
+    doubts,
   };
 }
 

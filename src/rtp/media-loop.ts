@@ -162,6 +162,7 @@ export class MediaLoop {
       {
         directory,
         utterance: this.#settings.utterance,
+        watch: this.#settings.watch,
         counters: this.#counters,
         budget: this.#budget,
         gate,

@@ -1,3 +1,4 @@
+import type { ProblemSpan } from '../core/assurance.js';
 import type { LegStatistics } from '../core/leg-statistics.js';
 import type { CutReason, MediaFormat, OfferedRtcp } from '../core/model.js';
 import type { Warning } from '../core/warning.js';
@@ -94,6 +95,8 @@ export interface MediaCallEvents {
   digit?(leg: number, press: DigitPress): void;
   /** Something unusual about a leg that cost nothing. */
   warning?(warning: Warning): void;
+  /** Something began to be wrong with the recording of a leg, or is over: then it has `toMs`. */
+  problem?(change: ProblemSpan): void;
   /** A write failed; recording goes on in memory as long as it can. */
   writeFailed(message: string): void;
   /** The worker of this call died: nothing more will be recorded, what is on disk stays. `finish` still resolves. */

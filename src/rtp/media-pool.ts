@@ -7,6 +7,7 @@ import { SrsError } from '../core/errors.js';
 import type { Logger } from '../core/logger.js';
 import { type Metrics, RTCP_DROP_REASONS, RTCP_TYPES, RTP_DROP_REASONS } from '../core/metrics.js';
 import type { CutReason } from '../core/model.js';
+import { WATCH_BOUNDS, type WatchBounds } from './call-watch.js';
 import type { MediaCountersDelta } from './media-counters.js';
 import type { MediaCall, MediaCallEvents, MediaCallOptions, MediaCallResult, MediaPlane } from './media-plane.js';
 import { PortPool } from './port-pool.js';
@@ -47,6 +48,10 @@ export interface MediaThreadsOptions {
   readonly onWriteFailed?: () => void;
   /** What is told of key presses. Default `mask`: that one was pressed, not which. */
   readonly dtmf?: DtmfPolicy;
+  /** How long a leg may be without RTP before it is told, in ms. Default 30 s. */
+  readonly timeoutMs?: number;
+  /** Other bounds of what is told; tests shorten them. */
+  readonly watch?: Partial<WatchBounds>;
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly clock?: Clock;
@@ -194,8 +199,9 @@ export class MediaThreads implements MediaPlane {
   }
 
   #startWorker(): WorkerHandle {
-    const { bindAddress, tickMs = 100, tailMs = 200, utterance = {}, dtmf = 'mask' } = this.#options;
+    const { bindAddress, tickMs = 100, tailMs = 200, utterance = {}, dtmf = 'mask', timeoutMs } = this.#options;
     const { backlogBytes = BACKLOG_BYTES, diskPatienceMs = DISK_PATIENCE_MS } = this.#options;
+    const watch = { ...WATCH_BOUNDS, ...(timeoutMs ? { rtpTimeoutMs: timeoutMs } : {}), ...this.#options.watch };
     const startedAt = performance.now();
     const worker = new WorkerHandle(
       {
@@ -203,6 +209,7 @@ export class MediaThreads implements MediaPlane {
         tickMs,
         tailMs,
         utterance: { ...utterance, sampleRate: SAMPLE_RATE },
+        watch,
         backlogBytes: Math.floor(backlogBytes / this.#workerCount),
         diskPatienceMs,
         dtmf,
@@ -273,6 +280,9 @@ export class MediaThreads implements MediaPlane {
         this.#tell(() => this.#calls.get(call)?.events.digit?.(leg, press));
         return;
       }
+      case 'problem':
+        this.#tell(() => this.#calls.get(message.call)?.events.problem?.(message.change));
+        return;
       case 'write-failed':
         this.#tell(() => this.#calls.get(message.call)?.events.writeFailed(message.message));
         this.#tell(() => this.#options.onWriteFailed?.());

@@ -7,6 +7,7 @@ import { token } from '../core/ids.js';
 import type { CutReason, MediaFormat } from '../core/model.js';
 import type { Warning } from '../core/warning.js';
 import { CallFiles } from './call-files.js';
+import { CallWatch, type ProblemChange, WATCH_BOUNDS, type WatchBounds } from './call-watch.js';
 import { type DigitPress, LegDigits, type LegDigitsOptions } from './leg-digits.js';
 import type { TimelineHooks } from './leg-timeline.js';
 import type { MediaCounters } from './media-counters.js';
@@ -50,6 +51,7 @@ export interface RecordedCallOptions {
   /** Absent when speech is not to be cut. */
   readonly voice?: VoiceActivityEngine;
   readonly utterance: Partial<UtteranceCutterOptions>;
+  readonly watch?: WatchBounds;
   readonly counters: MediaCounters;
   /** Memory for what the disk does not take, shared by the calls of a thread. */
   readonly budget?: BacklogBudget;
@@ -68,6 +70,7 @@ export interface RecordedCallEvents {
   firstPacket(leg: number, atMs: number, startedAt: number): void;
   digit?(leg: number, press: DigitPress): void;
   warning?(warning: Warning): void;
+  problem?(change: ProblemChange): void;
   writeFailed(message: string): void;
 }
 
@@ -81,6 +84,8 @@ export class RecordedCall {
   readonly #heard = new Set<number>();
   /** Ours in RTCP: one for all legs, and random, because it is nobody's business who records (RFC 7022 §4.2). */
   readonly #cname = token(12);
+  readonly #watch: CallWatch;
+  #watched: readonly RecordedLeg[] = [];
   #openedAt: number | undefined;
   /** Monotonic ms of the first sample, and the same instant as epoch ms. */
   #zero: number | undefined;
@@ -97,6 +102,7 @@ export class RecordedCall {
   constructor(options: RecordedCallOptions, events: RecordedCallEvents) {
     this.#options = options;
     this.#events = events;
+    this.#watch = new CallWatch(options.watch ?? WATCH_BOUNDS, (change) => events.problem?.(change));
     this.#files = new CallFiles(options.directory, {
       budget: options.budget ?? new BacklogBudget(DEFAULT_BACKLOG_BYTES),
       onError: (error) => {
@@ -140,12 +146,14 @@ export class RecordedCall {
     });
     this.#files.addLeg(leg, recorded.timeline);
     this.#legs.set(leg, recorded);
+    this.#watched = [...this.#legs.values()];
     return recorded;
   }
 
   /** The leg never was, and neither was its file. */
   removeLeg(leg: number): void {
     this.#legs.delete(leg);
+    this.#watched = [...this.#legs.values()];
     this.#files.removeLeg(leg);
   }
 
@@ -174,7 +182,9 @@ export class RecordedCall {
       leg.tick(wallMs);
       this.#reportFirstPacket(leg);
     }
-    if (flush) this.#files.flush();
+    if (!flush) return;
+    this.#files.flush();
+    this.#watch.look(wallMs, this.#watched);
   }
 
   /**
@@ -219,7 +229,7 @@ export class RecordedCall {
       startedAt: this.#startedAt,
       durationMs: endMs,
       legs: [...this.#legs.values()].map((leg) => ({
-        ...leg.statistics(CallFiles.nameOf(leg.leg), this.#startedAt),
+        ...leg.statistics(CallFiles.nameOf(leg.leg), { startedAt: this.#startedAt, endMs }),
         ...unwrittenMs(leg.leg),
       })),
       bytes: this.#files.bytes,
@@ -243,7 +253,7 @@ export class RecordedCall {
 
   /** The call clock. */
   #wallMs(now = this.#options.clock()): number {
-    return inSteps(now - (this.#zero ?? 0));
+    return this.#zero === undefined ? 0 : inSteps(now - this.#zero);
   }
 
   /**
@@ -306,8 +316,13 @@ export class RecordedCall {
   }
 
   #committed(leg: RecordedLeg, from: number, to: number): void {
-    const { cutter, timeline } = leg;
-    if (cutter) timeline.ring.eachPiece(from, to, (slot, length) => cutter.push(timeline.ring.samples, slot, length));
+    const { cutter, meter, timeline } = leg;
+    meter.follow(timeline.rate);
+    const { samples } = timeline.ring;
+    timeline.ring.eachPiece(from, to, (slot, length) => {
+      meter.push(samples, slot, length);
+      cutter?.push(samples, slot, length);
+    });
     // The stereo file may have gone ahead of this leg: then its channel is filled in now.
     this.#files.patch(leg.leg, from, to);
   }

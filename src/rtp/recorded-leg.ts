@@ -1,9 +1,11 @@
+import { LevelMeter } from '../audio/level-meter.js';
 import type { UtteranceCutter } from '../audio/utterance-cutter.js';
 import type { RtpDropReason } from '../core/metrics.js';
 import type { MediaFormat } from '../core/model.js';
 import type { Warning } from '../core/warning.js';
 import type { LegDigits } from './leg-digits.js';
 import { LegTimeline, type TimelineHooks } from './leg-timeline.js';
+import { LegWatch, watchedFigures } from './leg-watch.js';
 import { type MediaCounters, noDrops } from './media-counters.js';
 import type { FinishedLeg, LegRemote } from './media-plane.js';
 import type { PauseGate } from './pause-gate.js';
@@ -69,6 +71,9 @@ export class RecordedLeg implements ReportedLeg {
   readonly timeline: LegTimeline;
   readonly cutter: UtteranceCutter | undefined;
   readonly digits: LegDigits | undefined;
+  /** Fed by whoever hears that samples are final. */
+  readonly meter: LevelMeter;
+  readonly watch = new LegWatch();
   readonly #counters: MediaCounters;
   readonly rtcp: RtcpSession;
   readonly #reception = new Reception();
@@ -114,10 +119,17 @@ export class RecordedLeg implements ReportedLeg {
     this.digits = options.digits;
     this.digits?.accept(options.formats);
     this.timeline = new LegTimeline(options.hooks, 8000, options.originMs);
+    this.meter = new LevelMeter(this.timeline.rate, this.timeline.committed);
+    this.#expect(options.originMs);
   }
 
   get active(): boolean {
     return this.#active;
+  }
+
+  /** Packets that never came, as far as is known now. */
+  get lost(): number {
+    return this.#lostBefore + this.#sequence.lost;
   }
 
   /** Whether the socket has more than it could hand over in this turn. Asking begins the next turn. */
@@ -185,6 +197,7 @@ export class RecordedLeg implements ReportedLeg {
     if (change.remote) this.rtcp.update(change.remote);
     if (change.active === undefined || change.active === this.#active) return;
     this.#active = change.active;
+    this.#expect(this.#options.hooks.wallMs());
     // What is sent while on hold is not heard, so the numbering begins anew after it.
     this.#endSource();
     this.#ssrc = -1;
@@ -208,6 +221,7 @@ export class RecordedLeg implements ReportedLeg {
       this.timeline.bar(wallMs);
       this.digits?.bar(this.timeline.floorMs);
     }
+    this.#expect(wallMs);
     // The cutter keeps nothing over the seam: neither pre-roll out of a pause nor an utterance across it.
     this.silence('hold');
   }
@@ -222,6 +236,7 @@ export class RecordedLeg implements ReportedLeg {
   /** The leg hears no more; its file goes on as silence. */
   close(): void {
     this.#active = false;
+    this.#expect(this.#options.hooks.wallMs());
     this.silence('end');
   }
 
@@ -243,8 +258,8 @@ export class RecordedLeg implements ReportedLeg {
     this.#reportLost();
   }
 
-  /** @param startedAt epoch ms of the call clock's zero */
-  statistics(file: string, startedAt: number): FinishedLeg {
+  /** @param recording epoch ms of the call clock's zero, and the length of the files */
+  statistics(file: string, { startedAt, endMs }: { startedAt: number; endMs: number }): FinishedLeg {
     this.#endSource();
     this.#reportLost();
     const { firstStart } = this.timeline;
@@ -260,6 +275,7 @@ export class RecordedLeg implements ReportedLeg {
       ...(firstStart >= 0 ? { firstPacketMs, firstSampleAt: Math.round(startedAt + firstPacketMs) } : {}),
       ...this.#reception.statistics(this.#lostBefore),
       ...this.rtcp.statistics(),
+      ...watchedFigures(this.watch, this.meter, endMs),
       file,
     };
   }
@@ -272,6 +288,8 @@ export class RecordedLeg implements ReportedLeg {
     const table = this.#table[header.payloadType];
     if (table === undefined) return 'unknown_payload';
     const same = ssrc === this.#ssrc;
+    // A sender that has said nothing yet is there all the same.
+    if (table === 'ignored' && (same || this.#ssrc < 0)) this.watch.comfort();
     if (!same && table === 'ignored') return this.#held ? 'paused' : undefined;
     if (!this.#latch.hears(address, port)) {
       if (!this.#latch.accepts(address, port, same && this.#goesOn(sequence, timestamp))) return 'stranger';
@@ -301,7 +319,13 @@ export class RecordedLeg implements ReportedLeg {
       order === 'newest',
     );
     if (placement === 'barred') return 'paused';
-    return placement === 'late' || placement === 'early' ? placement : undefined;
+    if (placement === 'late' || placement === 'early') return placement;
+    this.watch.packet(sequence, timestamp, this.timeline.msAt(payload.length), payload.clockRate);
+    return undefined;
+  }
+
+  #expect(wallMs: number): void {
+    this.watch.expect(this.#active && !this.#paused, wallMs);
   }
 
   get #held(): boolean {
@@ -357,7 +381,7 @@ export class RecordedLeg implements ReportedLeg {
 
   /** A counter cannot fall: packets that came after they were given up are set off against the next losses. */
   #reportLost(): void {
-    const lost = this.#lostBefore + this.#sequence.lost;
+    const { lost } = this;
     if (lost <= this.#lostReported) return;
     this.#counters.lost += lost - this.#lostReported;
     this.#lostReported = lost;

@@ -3,6 +3,7 @@ import type { DtmfPolicy } from '../core/dtmf.js';
 import type { ErrorCode } from '../core/errors.js';
 import type { CutReason, MediaFormat } from '../core/model.js';
 import type { Warning } from '../core/warning.js';
+import type { ProblemChange, WatchBounds } from './call-watch.js';
 import type { DigitPress } from './leg-digits.js';
 import type { MediaCountersDelta } from './media-counters.js';
 import type { LegOptions, LegRemote, MediaCallResult, PauseInstant } from './media-plane.js';
@@ -17,6 +18,7 @@ export interface WorkerSettings {
   readonly tickMs: number;
   readonly tailMs: number;
   readonly utterance: Partial<UtteranceCutterOptions>;
+  readonly watch: WatchBounds;
   /** Memory for what the disk does not take. */
   readonly backlogBytes: number;
   /** How long a call that has ended waits for a disk that does not take its last samples, in ms. */
@@ -110,6 +112,7 @@ export type WorkerMessage =
   /** By the policy, without the digit. */
   | ({ readonly kind: 'digit'; readonly call: number; readonly leg: number } & DigitPress)
   | { readonly kind: 'warning'; readonly call: number; readonly warning: Warning }
+  | { readonly kind: 'problem'; readonly call: number; readonly change: ProblemChange }
   | { readonly kind: 'write-failed'; readonly call: number; readonly message: string }
   | { readonly kind: 'counters'; readonly delta: MediaCountersDelta }
   /** Bytes that wait for the disk now; told when it has changed. */

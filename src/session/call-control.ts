@@ -1,3 +1,4 @@
+import type { ProblemSpan } from '../core/assurance.js';
 import type { LegDescription, PausedBy } from '../core/call-event.js';
 import type { PauseInterval } from '../core/pause-interval.js';
 import type { PauseInstant } from '../rtp/media-plane.js';
@@ -15,6 +16,8 @@ export interface LiveCall {
   /** Legs that a command has paused. */
   readonly pausedLegs?: readonly number[];
   readonly pauses: readonly PauseInterval[];
+  /** What is wrong with the recording now; absent when nothing is. */
+  readonly problems?: readonly ProblemSpan[];
   readonly dialect?: string;
 }
 

@@ -12,8 +12,9 @@ import { LegBook } from './leg-book.js';
 import { firstLegs, negotiate } from './negotiation.js';
 import { decideOffer } from './offer-policy.js';
 import { type PauseCommand, PauseControl } from './pause-control.js';
-import { type PauseStatus, pauseStatus } from './pause-status.js';
+import { pauseStatus } from './pause-status.js';
 import type { LastWords, RecordingSessionPort, ToldDigit } from './recorder.js';
+import { SessionAssurance } from './session-assurance.js';
 import { sessionMediaEvents, unwrittenWarnings } from './session-media-events.js';
 import type { SessionRecord } from './session-record.js';
 import type { SessionServices } from './session-services.js';
@@ -39,13 +40,13 @@ export class RecordingSession implements RecordingSessionPort {
   /** From the first utterance on. */
   #flow: UtteranceFlow | undefined;
   readonly #warnings: SessionWarnings;
+  readonly #assurance: SessionAssurance;
   readonly #pauses: PauseControl;
   readonly #keys: KeyPresses;
   readonly #pace: UpdatePace;
   readonly #startedAt: number;
   #told = '';
   #media: MediaCall | undefined;
-  #mediaLost = false;
   #streams: readonly OfferedStream[] = [];
   #answer: MediaAnswer | undefined;
   #state: SessionState = 'negotiating';
@@ -68,6 +69,12 @@ export class RecordingSession implements RecordingSessionPort {
     this.#warnings = new SessionWarnings(services.metrics, (warning) =>
       this.#publish({ ...this.#base(), type: 'recording.warning', warning }),
     );
+    this.#assurance = new SessionAssurance({
+      ...services,
+      logger: this.#log,
+      warn: (warning) => this.#warnings.tell([warning]),
+      changed: () => this.#tellStatus(),
+    });
     this.#startedAt = offer.receivedAt;
     this.#pauses = this.#pauseControl();
     this.#keys = new KeyPresses({
@@ -147,6 +154,7 @@ export class RecordingSession implements RecordingSessionPort {
   async discard(): Promise<void> {
     this.#state = 'ended';
     this.#pace.close();
+    this.#assurance.close();
     this.#pauses.close({ at: this.#services.clock.now() });
     await this.#media?.finish();
     await this.#record.discard();
@@ -225,19 +233,15 @@ export class RecordingSession implements RecordingSessionPort {
     const now = this.#services.clock.now();
     this.#keepMetadata(last ?? {}, now);
     this.#warnings.tell(last?.warnings ?? []);
-    if (last?.metadata) nameUnknownSpeakers(this.#legs, this.#streams, this.#identity.metadata, now);
+    if (last?.metadata) nameUnknownSpeakers(this.#legs, this.#streams, this.#identity.metadata, now, this.#assurance);
     this.#identity.finish(now);
     this.#describe();
   }
 
   #report(result: MediaCallResult, reason: EndReason): void {
-    for (const leg of result.legs) {
-      // A leg of a refused offer has a file and never had a port to send to.
-      if (leg.packets > 0 || this.#mediaLost || !this.#legs.byNumber(leg.leg)) continue;
-      this.#warnings.tell([{ code: 'no_rtp', detail: `leg ${leg.leg}` }]);
-    }
     this.#warnings.tell(unwrittenWarnings(result));
-    this.#record.finishMedia(result, reason);
+    const assurance = this.#assurance.finish(result, (leg) => this.#legs.byNumber(leg) !== undefined);
+    this.#record.finishMedia(result, reason, assurance);
     this.#services.metrics.observeRecording(result.durationMs, result.bytes);
     this.#services.metrics.calls.inc({ outcome: reason === 'failed' ? 'failed' : 'completed' });
     this.#log.info(
@@ -251,7 +255,7 @@ export class RecordingSession implements RecordingSessionPort {
     this.#state = 'ended';
     // Whoever hears that the call has ended may read its record: it is whole on disk before anybody hears.
     await this.#record.close('ended');
-    const facts = { ...this.#identity.whole(), legs: this.#legs.descriptions() };
+    const facts = { ...this.#identity.whole(), legs: this.#legs.descriptions(), ...this.#assurance.final };
     this.#publish({ ...this.#base(), type: 'call.ended', reason, durationMs, ...facts, recording: this.#record.name });
   }
 
@@ -272,7 +276,7 @@ export class RecordingSession implements RecordingSessionPort {
     }
     this.#keepMetadata(offer, offer.receivedAt);
     this.#warnings.tell(offer.warnings);
-    this.#warnings.tell(nameSpeakers(this.#legs, this.#streams, this.#identity.metadata, offer));
+    this.#warnings.tell(nameSpeakers(this.#legs, this.#streams, this.#identity.metadata, offer, this.#assurance));
     this.#describe();
     this.#state = this.#status().state;
   }
@@ -307,8 +311,8 @@ export class RecordingSession implements RecordingSessionPort {
     if (this.#pauses.intervals.length > 0) this.#record.keepPauses(this.#pauses.intervals);
   }
 
-  #status(): PauseStatus {
-    return pauseStatus(this.#legs.all, this.#pauses);
+  #status() {
+    return { ...pauseStatus(this.#legs.all, this.#pauses), ...this.#assurance.status };
   }
 
   #standing(): string {
@@ -354,8 +358,8 @@ export class RecordingSession implements RecordingSessionPort {
       clockBegan: (startedAt) => this.#keys.clockBegan(startedAt),
       pressed: (leg, press) => this.#keys.heard(leg, press),
       warn: (warning) => this.#warnings.tell([warning]),
+      assurance: this.#assurance,
       lost: () => {
-        this.#mediaLost = true;
         // A session that records nothing any more must not look alive: with a BYE the SRC can begin anew or fail over.
         this.requestEnd('failed');
       },

@@ -1,6 +1,7 @@
 import type { Logger } from '../core/logger.js';
 import type { Warning } from '../core/warning.js';
 import type { CutUtterance, MediaCallEvents, MediaCallResult } from '../rtp/media-plane.js';
+import type { SessionAssurance } from './session-assurance.js';
 
 /** What a session does about its media. */
 export interface MediaReactions {
@@ -9,12 +10,14 @@ export interface MediaReactions {
   clockBegan(startedAt: number): void;
   pressed: NonNullable<MediaCallEvents['digit']>;
   warn(warning: Warning): void;
+  readonly assurance: SessionAssurance;
   /** Nothing more will be recorded. */
   lost(): void;
 }
 
 /** What the media of a session tells, in its log and in its warnings. */
 export function sessionMediaEvents(logger: Logger, reactions: MediaReactions): MediaCallEvents {
+  const { assurance } = reactions;
   return {
     utterance: (cut) => {
       logger.debug({ leg: cut.leg, startMs: cut.startMs, endMs: cut.endMs, reason: cut.reason }, 'utterance cut');
@@ -23,18 +26,21 @@ export function sessionMediaEvents(logger: Logger, reactions: MediaReactions): M
     firstPacket: (leg, atMs, startedAt) => {
       logger.info({ leg, atMs }, 'first packet');
       reactions.clockBegan(startedAt);
+      assurance.firstPacket(leg, atMs);
     },
     digit: (leg, press) => reactions.pressed(leg, press),
     warning: (warning) => {
       logger.warn({ ...warning }, 'unusual media');
       reactions.warn(warning);
     },
+    problem: (change) => assurance.note(change),
     writeFailed: (message) => {
       logger.error({ error: message }, 'recording write failed');
       reactions.warn({ code: 'recording_write_failed' });
     },
     lost: (message) => {
       logger.error({ error: message }, 'recording lost its media, ending the session');
+      assurance.doubt('media_lost');
       reactions.warn({ code: 'recording_write_failed', detail: 'media lost' });
       reactions.lost();
     },

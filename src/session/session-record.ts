@@ -1,4 +1,5 @@
 import { relative, resolve } from 'node:path';
+import type { Assurance } from '../core/assurance.js';
 import type { CallEvent } from '../core/call-event.js';
 import type { LegStatistics } from '../core/leg-statistics.js';
 import type { Logger } from '../core/logger.js';
@@ -89,7 +90,7 @@ export class SessionRecord {
     this.#writer.update((record) => ({ omitted: (record.omitted ?? 0) + 1 }));
   }
 
-  finishMedia(result: MediaCallResult, reason: EndReason): void {
+  finishMedia(result: MediaCallResult, reason: EndReason, assurance: Assurance): void {
     this.#media = result.legs;
     this.#writer.update({
       startedAt: result.startedAt,
@@ -97,6 +98,7 @@ export class SessionRecord {
       durationMs: result.durationMs,
       bytes: result.bytes,
       reason,
+      assurance,
     });
   }
 

@@ -5,6 +5,8 @@ import type { MetadataState } from './metadata-state.js';
 export interface SpeakerMapping {
   /** By zero-based m-line index. Every live audio m-line has an entry; it is empty when nobody is known or several speak on it. */
   readonly speakers: ReadonlyMap<number, Speaker>;
+  /** Zero-based m-lines on which nobody sends although the metadata tells who sends on which stream. */
+  readonly unclaimed: ReadonlySet<number>;
   readonly warnings: readonly Warning[];
 }
 
@@ -26,7 +28,8 @@ export function mapSpeakers(streams: readonly OfferedStream[], state: MetadataSt
   const lines = slots.filter((stream) => stream.port !== 0);
   const warnings = new WarningList();
   const speakers = new Map<number, Speaker>(lines.map((line) => [line.index, {}]));
-  if (state.streams.length === 0 && state.participants.length === 0) return { speakers, warnings: [] };
+  if (state.streams.length === 0 && state.participants.length === 0)
+    return { speakers, unclaimed: new Set(), warnings: [] };
   const matches = state.streams.length === 0 ? new Map<number, Match>() : matchStreams(slots, state.streams, warnings);
   const silent: OfferedStream[] = [];
   for (const line of lines) {
@@ -38,7 +41,8 @@ export function mapSpeakers(streams: readonly OfferedStream[], state: MetadataSt
       speakers.set(line.index, speakerOf(sender, state, match?.inferred === true, warnings));
   }
   if (silent.length === lines.length) inferByParticipants(slots, state, matches, speakers, warnings);
-  return { speakers, warnings: warnings.all };
+  const unclaimed = new Set(tellsSenders(state) ? silent.map(({ index }) => index) : []);
+  return { speakers, unclaimed, warnings: warnings.all };
 }
 
 function matchStreams(
@@ -97,6 +101,10 @@ function sendersOf(stream: MetadataStream, state: MetadataState): string[] {
   return state.associations.filter((association) => association.send.includes(stream.id)).map((a) => a.participantId);
 }
 
+function tellsSenders({ associations }: MetadataState): boolean {
+  return associations.some((association) => association.send.some((id) => id !== ''));
+}
+
 /**
  * The last resort, when no m-line has a sender: the order of the participants against that of the m-lines, or else of the streams
  * that the m-lines were matched to. Only when there is exactly one for each, and only when no association at all could have told
@@ -110,7 +118,7 @@ function inferByParticipants(
   speakers: Map<number, Speaker>,
   warnings: WarningList,
 ): void {
-  if (state.associations.some((association) => association.send.some((id) => id !== ''))) return;
+  if (tellsSenders(state)) return;
   const people = peopleWhoMaySend(state);
   // One person beside several streams: nothing says which of them is theirs.
   if (people.length < 2 && state.streams.length > 1) return;

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { Assurance } from '../core/assurance.js';
 import type { LegDescription, TranscriptFailed, TranscriptFinal } from '../core/call-event.js';
 import type { DtmfSource } from '../core/dtmf.js';
 import { SrsError } from '../core/errors.js';
@@ -42,6 +43,8 @@ export interface CallRecord extends CallRecordIdentity {
   readonly durationMs?: number;
   /** Of all audio files. */
   readonly bytes?: number;
+  /** What the finished recording says about its own completeness. */
+  readonly assurance?: Assurance;
   readonly from?: string;
   readonly to?: string;
   readonly userAgent?: string;

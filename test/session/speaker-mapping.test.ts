@@ -109,7 +109,11 @@ describe('the speaker of an m-line', () => {
       streams: [{ id: 'ma', label: '1' }],
       associations: base.associations.map((one) => ({ ...one, send: ['ma'] })),
     });
-    expect(mapping).toEqual({ speakers: new Map([[0, {}]]), warnings: [] });
+    expect(mapping).toEqual({
+      speakers: new Map([[0, {}]]),
+      unclaimed: new Set(),
+      warnings: [],
+    });
   });
 
   it('is inferred from the order of participants when no association tells anything (OpenSIPS)', () => {
@@ -202,7 +206,24 @@ describe('the speaker of an m-line', () => {
   });
 
   it('is nobody, without a word, when there is no metadata', () => {
-    expect(mapSpeakers([line(0, '1')], new MetadataState())).toEqual({ speakers: new Map([[0, {}]]), warnings: [] });
+    expect(mapSpeakers([line(0, '1')], new MetadataState())).toEqual({
+      speakers: new Map([[0, {}]]),
+      unclaimed: new Set(),
+      warnings: [],
+    });
+  });
+
+  it('is missed where the metadata says who sends on the other m-lines, and nowhere else', () => {
+    const missed = (...given: Parameters<typeof map>): number[] => [...map(...given).unclaimed];
+    const lines = [line(0, '1'), line(1, '2')];
+    expect(missed(lines)).toEqual([]);
+    const oneSends = { associations: base.associations.slice(0, 1) };
+    expect(missed(lines, oneSends)).toEqual([1]);
+    expect(missed([line(0, '1'), line(1, '2'), line(2, '3')])).toEqual([2]);
+    expect(missed([line(0, '1'), line(1, '2', { port: 0 })], oneSends)).toEqual([]);
+    // Where nobody is said to send at all, nothing was left out: OpenSIPS and mixed streams without associations.
+    expect(missed(lines, { associations: [] })).toEqual([]);
+    expect(missed([line(0, '1')], { associations: [] })).toEqual([]);
   });
 
   it('says nothing about people in its warnings', () => {
