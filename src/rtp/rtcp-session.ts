@@ -122,7 +122,6 @@ export class RtcpSession {
   /** One tick of the loop is over; returns what is to be sent. @param now monotonic ms */
   tick(now: number): OutgoingRtcp | undefined {
     this.#budget = PER_TICK;
-    if (this.#peer && !this.#isKnown(this.#peer.address)) this.#peer = undefined;
     if (Number.isNaN(this.#nextAt)) {
       if (this.#options.leg.source || this.#peer) this.#nextAt = now + FIRST_MS * (0.5 + this.#random());
       return undefined;
@@ -205,6 +204,8 @@ export class RtcpSession {
     const { source } = this.#options.leg;
     const rtcp = this.#remote?.rtcp;
     if (rtcp?.unwanted === true) return undefined;
+    // The source may have moved away from where its RTCP came from.
+    if (this.#peer && !this.#isKnown(this.#peer.address)) this.#peer = undefined;
     // What shares the port of RTP moves with it.
     if (source && (this.#peer ? this.#peer.way === 'rtp' : rtcp?.mux === true)) return { ...source, way: 'rtp' };
     if (this.#peer) return this.#peer;
