@@ -73,6 +73,12 @@ function checkSip(values: Values): string[] {
   if (values.ENABLE_TLS && (cert === undefined || key === undefined)) {
     problems.push('ENABLE_TLS=true needs TLS_CERT_PATH and TLS_KEY_PATH');
   }
+  if (values.SIP_REQUIRE_SRTP && !values.ENABLE_SRTP) problems.push('SIP_REQUIRE_SRTP=true needs ENABLE_SRTP=true');
+  // A drachtio-server has TLS of its own.
+  const keysCome = values.ENABLE_TLS || values.DRACHTIO_HOST !== undefined || !values.SIP_SDES_REQUIRE_TLS;
+  if (values.SIP_REQUIRE_SRTP && !keysCome) {
+    problems.push('SIP_REQUIRE_SRTP=true and SIP_SDES_REQUIRE_TLS=true need ENABLE_TLS=true: no call could be taken');
+  }
   if (values.SIP_REQUIRE_TLS && !values.ENABLE_TLS) problems.push('SIP_REQUIRE_TLS=true needs ENABLE_TLS=true');
   const asked = [
     ...(ca === undefined ? [] : ['TLS_CA_PATH']),

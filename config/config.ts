@@ -70,6 +70,9 @@ export interface SipConfig {
   readonly callAttributes?: readonly string[];
   readonly snapshotRequest: boolean;
   readonly signalPause: boolean;
+  readonly srtp: 'off' | 'offered' | 'required';
+  /** SRTP keys are taken over TLS only. */
+  readonly sdesNeedsTls: boolean;
   /** Absent = the embedded SIP server. */
   readonly drachtio?: { readonly host: string; readonly port: number; readonly secret?: string };
 }
@@ -232,6 +235,8 @@ function groupSip(values: Values): SipConfig {
       : { callAttributes: attributes.filter((name) => name !== 'none') }),
     snapshotRequest: values.SIP_SNAPSHOT_REQUEST,
     signalPause: values.SIP_SIGNAL_PAUSE,
+    srtp: values.SIP_REQUIRE_SRTP ? 'required' : values.ENABLE_SRTP ? 'offered' : 'off',
+    sdesNeedsTls: values.SIP_SDES_REQUIRE_TLS,
     ...(host === undefined ? {} : { drachtio: { host, port, ...(secret === undefined ? {} : { secret }) } }),
   };
 }

@@ -83,10 +83,17 @@ export const SIP_VARIABLES = {
     'mask',
     'Of keys that are pressed: store keeps which and when, mask keeps that one was pressed and when, drop keeps nothing.',
   ),
-  ENABLE_SRTP: given(boolean, 'true', 'Answers SDES keys when they are offered.', {
-    later: { refuse: 'never' },
-  }),
-  SIP_REQUIRE_SRTP: given(boolean, 'false', 'Refuses calls that offer no SRTP.', { later: { refuse: 'true' } }),
+  ENABLE_SRTP: given(boolean, 'true', 'Takes streams protected by SRTP whose keys come in the SDP (SDES).'),
+  SIP_REQUIRE_SRTP: given(
+    boolean,
+    'false',
+    'Refuses streams without SRTP, and with 488 calls of which no stream is left.',
+  ),
+  SIP_SDES_REQUIRE_TLS: given(
+    boolean,
+    'false',
+    'Takes no SRTP keys that came without TLS; otherwise they are taken with a warning.',
+  ),
   DRACHTIO_HOST: optional(text, 'drachtio-server to use in place of the embedded SIP.'),
   DRACHTIO_PORT: given(port, '9022', 'Port of the drachtio-server.'),
   DRACHTIO_SECRET: optional(text, 'Secret of the drachtio-server.', { secret: 'value' }),

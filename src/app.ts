@@ -90,6 +90,7 @@ export class App {
         mediaAddress: (localAddress) => this.#mediaAddress(localAddress),
         dtmf: config.dtmf,
         pause: { ...config.pause, signal: config.sip.signalPause },
+        protection: { srtp: config.sip.srtp, keysNeedTls: config.sip.sdesNeedsTls },
         ...(config.whisper.language === undefined ? {} : { language: config.whisper.language }),
       },
     });

@@ -1,4 +1,5 @@
 import type { RtpDropReason } from './metrics.js';
+import type { SrtpSuiteName } from './srtp-suite.js';
 
 /**
  * What is known about the audio of one leg, from its worker to the record of the call. Every figure is optional in a record that an
@@ -63,4 +64,6 @@ export interface LegStatistics {
   readonly levelDbfs?: number;
   /** The highest sample, in dB below full scale; absent when all are zero. */
   readonly peakDbfs?: number;
+  /** The suite of SRTP that it came with, the last one when that changed. */
+  readonly srtp?: SrtpSuiteName;
 }

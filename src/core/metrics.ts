@@ -37,12 +37,14 @@ export const RTP_DROP_REASONS = [
   'stranger',
   'inactive',
   'paused',
+  'unauthenticated',
+  'replayed',
 ] as const;
 export type RtpDropReason = (typeof RTP_DROP_REASONS)[number];
 /** The kinds of packets in RTCP datagrams (RFC 3550 §6, RFC 4585, RFC 3611). */
 export const RTCP_TYPES = ['sr', 'rr', 'sdes', 'bye', 'app', 'xr', 'feedback', 'other'] as const;
 export type RtcpType = (typeof RTCP_TYPES)[number];
-export const RTCP_DROP_REASONS = ['malformed', 'stranger', 'flood'] as const;
+export const RTCP_DROP_REASONS = ['malformed', 'stranger', 'flood', 'unauthenticated'] as const;
 export type RtcpDropReason = (typeof RTCP_DROP_REASONS)[number];
 export const WHISPER_STATUSES = ['success', 'error', 'timeout'] as const;
 export type WhisperStatus = (typeof WHISPER_STATUSES)[number];

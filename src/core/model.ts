@@ -17,6 +17,7 @@
  * All times are milliseconds unless a name says otherwise; wall-clock times are epoch milliseconds.
  */
 
+import type { OfferedCrypto } from './srtp-suite.js';
 import type { Warning } from './warning.js';
 
 /** SDP media direction as written in the offer (RFC 8866 §6.7). */
@@ -53,6 +54,8 @@ export interface OfferedStream {
   readonly packetTimeMs?: number;
   /** What the m-line says about its RTCP. */
   readonly rtcp?: OfferedRtcp;
+  /** Lines of `a=crypto` that can be answered, in order of preference. Keys: not to be kept with the session, never logged. */
+  readonly crypto?: readonly OfferedCrypto[];
 }
 
 /** What an m-line says about its RTCP; without a port it is the one after the RTP port. */
@@ -91,6 +94,17 @@ export interface AnsweredStream {
   /** Only when it was offered (RFC 5761 §5.1.1). */
   readonly rtcpMux?: boolean;
   readonly roundTrip?: boolean;
+  /** Present when the stream is protected by SRTP. */
+  readonly crypto?: AnsweredCrypto;
+}
+
+/** The `a=crypto` line of an answer (RFC 4568 §5.1.2), with a key of our own. */
+export interface AnsweredCrypto {
+  /** Tag and suite as the offer wrote them. */
+  readonly tag: string;
+  readonly suite: string;
+  /** Master key and salt. */
+  readonly key: Uint8Array;
 }
 
 /** What a session answers to an offer; the SIP floor writes it as SDP. */
@@ -229,6 +243,8 @@ export interface RsOffer {
   readonly userAgent?: string;
   /** `address:port` the request came from. */
   readonly source: string;
+  /** Whether the dialog was begun over TLS, as seen from here. */
+  readonly overTls?: boolean;
   /** Name of the dialect that the request was recognised as; absent = plain RFC 7866. */
   readonly dialect?: string;
   /** What ties this call to others: UCID, Cisco-Guid, Session-ID, X- headers … by lower-case name. Told with the first offer and with changes. */

@@ -16,7 +16,10 @@ export interface MediaCountersDelta {
 }
 
 export function noDrops(): Record<RtpDropReason, number> {
-  return { malformed: 0, unknown_payload: 0, late: 0, early: 0, duplicate: 0, stranger: 0, inactive: 0, paused: 0 };
+  return {
+    ...{ malformed: 0, unknown_payload: 0, late: 0, early: 0, duplicate: 0, stranger: 0, inactive: 0, paused: 0 },
+    ...{ unauthenticated: 0, replayed: 0 },
+  };
 }
 
 /** The counters of one media worker: plain fields on the hot path, reported as differences. */

@@ -204,6 +204,7 @@ export class MediaLoop {
       };
       sources.push(await openPacketSource(bindAddress, request.port + 1, receiveRtcp));
       recorded = call.recorded.addLeg(request.leg, request.formats, request.active, request.remote);
+      if (request.keys) recorded.security.change(request.keys);
     } catch (error) {
       await Promise.all(sources.map((source) => source.close()));
       throw error;

@@ -1,6 +1,7 @@
 import type { ProblemSpan } from '../core/assurance.js';
 import type { LegStatistics } from '../core/leg-statistics.js';
 import type { CutReason, MediaFormat, OfferedRtcp } from '../core/model.js';
+import type { LegKeys } from '../core/srtp-suite.js';
 import type { Warning } from '../core/warning.js';
 import type { DigitPress } from './leg-digits.js';
 
@@ -35,11 +36,8 @@ export interface MediaCall {
    * Throws `SRS_PORTS_EXHAUSTED`.
    */
   openLeg(options: LegOptions): Promise<LegHandle>;
-  /** Changes formats or direction of a leg. `inactive` flushes the utterance in progress with reason `hold` and writes silence from now on. */
-  updateLeg(
-    leg: number,
-    change: { readonly formats?: readonly MediaFormat[]; readonly active?: boolean; readonly remote?: LegRemote },
-  ): Promise<void>;
+  /** Changes what is agreed about a leg. `inactive` flushes the utterance in progress with reason `hold` and writes silence from now on. */
+  updateLeg(leg: number, change: LegChange): Promise<void>;
   /** The SRC removed the stream: the leg hears no more, its file goes on as silence to the end of the call. */
   closeLeg(leg: number): Promise<void>;
   /** The leg was opened for an offer that is refused: nobody was told of it, and nothing of it is left, its file neither. */
@@ -70,6 +68,8 @@ export interface LegOptions {
   readonly leg: number;
   readonly formats: readonly MediaFormat[];
   readonly active: boolean;
+  /** Of SRTP; plain RTP without. */
+  readonly keys?: LegKeys;
   readonly remote?: LegRemote;
 }
 
@@ -78,6 +78,15 @@ export interface LegRemote {
   readonly address?: string;
   readonly port: number;
   readonly rtcp?: OfferedRtcp;
+}
+
+/** What is not named stays. */
+export interface LegChange {
+  readonly formats?: readonly MediaFormat[];
+  readonly active?: boolean;
+  readonly remote?: LegRemote;
+  /** null makes the stream plain. */
+  readonly keys?: LegKeys | null;
 }
 
 export interface LegHandle {

@@ -4,10 +4,11 @@ import type { RtpDropReason } from '../core/metrics.js';
 import type { MediaFormat } from '../core/model.js';
 import type { Warning } from '../core/warning.js';
 import type { LegDigits } from './leg-digits.js';
+import { LegSecurity } from './leg-security.js';
 import { LegTimeline, type TimelineHooks } from './leg-timeline.js';
 import { LegWatch, watchedFigures } from './leg-watch.js';
 import { type MediaCounters, noDrops } from './media-counters.js';
-import type { FinishedLeg, LegRemote } from './media-plane.js';
+import type { FinishedLeg, LegChange, LegRemote } from './media-plane.js';
 import type { PauseGate } from './pause-gate.js';
 import { Payload } from './payload.js';
 import { type PayloadTable, payloadTable } from './payload-table.js';
@@ -76,6 +77,7 @@ export class RecordedLeg implements ReportedLeg {
   readonly watch = new LegWatch();
   readonly #counters: MediaCounters;
   readonly rtcp: RtcpSession;
+  readonly security: LegSecurity;
   readonly #reception = new Reception();
   readonly #latch: SourceLatch;
   readonly #options: RecordedLegOptions;
@@ -108,8 +110,9 @@ export class RecordedLeg implements ReportedLeg {
     this.leg = options.leg;
     this.#options = options;
     this.#latch = new SourceLatch(announcedSource(options.remote));
-    const { remote, cname, epoch } = options;
-    this.rtcp = new RtcpSession({ leg: this, remote, cname, epoch, counters: options.counters.rtcp });
+    this.security = new LegSecurity(options.leg, options.warn);
+    const { remote, cname, epoch, counters } = options;
+    this.rtcp = new RtcpSession({ leg: this, remote, cname, epoch, counters: counters.rtcp, security: this.security });
     this.#counters = options.counters;
     this.#table = payloadTable(options.formats);
     this.#active = options.active;
@@ -173,7 +176,8 @@ export class RecordedLeg implements ReportedLeg {
     this.#bytes += bytes.length;
     this.#counters.packets++;
     this.#counters.bytes += bytes.length;
-    const fault = this.#take(bytes, address, port);
+    const opened = this.security.inForce ? this.security.openRtp(bytes) : bytes;
+    const fault = typeof opened === 'string' ? opened : this.#take(opened, address, port);
     if (fault) this.#drop(fault);
     // What must not be kept is not left lying in memory that a core dump would show.
     if (fault === 'paused' || this.#held) bytes.fill(0);
@@ -184,11 +188,8 @@ export class RecordedLeg implements ReportedLeg {
     this.#drop('malformed');
   }
 
-  update(change: {
-    readonly formats?: readonly MediaFormat[];
-    readonly active?: boolean;
-    readonly remote?: LegRemote;
-  }): void {
+  update(change: LegChange): void {
+    if (change.keys !== undefined) this.security.change(change.keys);
     if (change.formats) {
       this.#table = payloadTable(change.formats);
       this.digits?.accept(change.formats);
@@ -248,6 +249,7 @@ export class RecordedLeg implements ReportedLeg {
 
   tick(wallMs: number): void {
     this.#silentTicks++;
+    this.security.tick();
     this.#latch.tick();
     this.#reception.tick(this.#tickedAt, wallMs);
     this.#tickedAt = wallMs;
@@ -275,6 +277,7 @@ export class RecordedLeg implements ReportedLeg {
       ...(firstStart >= 0 ? { firstPacketMs, firstSampleAt: Math.round(startedAt + firstPacketMs) } : {}),
       ...this.#reception.statistics(this.#lostBefore),
       ...this.rtcp.statistics(),
+      ...this.security.statistics(),
       ...watchedFigures(this.watch, this.meter, endMs),
       file,
     };

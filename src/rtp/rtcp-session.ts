@@ -1,4 +1,5 @@
 import type { RtcpDropReason } from '../core/metrics.js';
+import type { LegSecurity } from './leg-security.js';
 import type { LegRemote } from './media-plane.js';
 import { canonicalAddress } from './network-address.js';
 import type { RtcpCounters } from './rtcp-counters.js';
@@ -47,6 +48,8 @@ export interface RtcpSessionOptions {
   /** One for all legs of a call (RFC 7022 §4.2). */
   readonly cname: string;
   readonly counters: RtcpCounters;
+  /** Of the leg, when it may be protected. */
+  readonly security?: LegSecurity;
   /** Epoch ms. */
   readonly epoch: () => number;
   /** Below 1, at random. */
@@ -109,8 +112,11 @@ export class RtcpSession {
     else if (this.#budget <= 0) this.#drop('flood');
     else {
       this.#budget--;
-      const packets = readRtcp(bytes);
-      if (!packets) this.#drop('malformed');
+      const { security } = this.#options;
+      const opened = security ? security.openRtcp(bytes) : bytes;
+      const packets = opened && readRtcp(opened);
+      if (!opened) this.#drop('unauthenticated');
+      else if (!packets) this.#drop('malformed');
       else {
         this.#received++;
         this.#peer = { address, port, way };
@@ -178,7 +184,7 @@ export class RtcpSession {
   #report(now: number, bye: boolean): OutgoingRtcp | undefined {
     const to = this.#destination();
     if (!to) return undefined;
-    const { leg, cname, counters, epoch } = this.#options;
+    const { leg, cname, counters, epoch, security } = this.#options;
     // RFC 3550 §8.2: two who have one number cannot be told apart.
     if (this.#ssrc === leg.ssrc) this.#ssrc = this.#newSsrc();
     const block = leg.reportBlock(now);
@@ -197,7 +203,7 @@ export class RtcpSession {
     });
     this.#sent++;
     counters.sent++;
-    return { bytes, ...to };
+    return { bytes: security ? security.sealRtcp(bytes) : bytes, ...to };
   }
 
   #destination(): Omit<OutgoingRtcp, 'bytes'> | undefined {

@@ -1,14 +1,13 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SrsError } from '../core/errors.js';
-import type { MediaFormat } from '../core/model.js';
 import { Turns } from '../core/turns.js';
 import { noDrops } from './media-counters.js';
 import type {
   FinishedLeg,
+  LegChange,
   LegHandle,
   LegOptions,
-  LegRemote,
   MediaCall,
   MediaCallEvents,
   MediaCallOptions,
@@ -129,10 +128,7 @@ export class ThreadCall implements MediaCall {
     });
   }
 
-  updateLeg(
-    leg: number,
-    change: { readonly formats?: readonly MediaFormat[]; readonly active?: boolean; readonly remote?: LegRemote },
-  ): Promise<void> {
+  updateLeg(leg: number, change: LegChange): Promise<void> {
     return this.#turns.take(async () => {
       this.#mustBeOpen();
       await this.#worker.request({ kind: 'update-leg', call: this.#number, leg, ...change });

@@ -2,6 +2,7 @@ import type { UtteranceCutterOptions } from '../audio/utterance-cutter.js';
 import type { DtmfPolicy } from '../core/dtmf.js';
 import type { ErrorCode } from '../core/errors.js';
 import type { CutReason, MediaFormat } from '../core/model.js';
+import type { LegKeys } from '../core/srtp-suite.js';
 import type { Warning } from '../core/warning.js';
 import type { ProblemChange, WatchBounds } from './call-watch.js';
 import type { DigitPress } from './leg-digits.js';
@@ -45,6 +46,7 @@ export type WorkerRequest =
       readonly formats: readonly MediaFormat[];
       readonly active: boolean;
       readonly remote?: LegRemote;
+      readonly keys?: LegKeys;
     }
   | {
       readonly kind: 'update-leg';
@@ -53,6 +55,7 @@ export type WorkerRequest =
       readonly formats?: readonly MediaFormat[];
       readonly active?: boolean;
       readonly remote?: LegRemote;
+      readonly keys?: LegKeys | null;
     }
   | { readonly kind: 'close-leg'; readonly call: number; readonly leg: number; readonly discard: boolean }
   /** Without `legs`: all, and those to come. A resume has a ticket, see `pause-gate.ts`. */

@@ -2,6 +2,7 @@ import type { LegDescription } from '../core/call-event.js';
 import type { MediaFormat, OfferedStream, Speaker } from '../core/model.js';
 import type { LegRemote } from '../rtp/media-plane.js';
 import type { RecordedLeg } from '../store/call-record.js';
+import { KeyRing } from './key-ring.js';
 
 /** A recorded m-line. A slot that went through port 0 and came back is a new leg (RFC 3264 §8.1). */
 export interface Leg {
@@ -30,6 +31,7 @@ const MAX_SPELLS = 256;
 
 /** Which m-line is which leg, and who speaks on it, now and earlier. Pure bookkeeping. */
 export class LegBook {
+  readonly keys = new KeyRing();
   #legs: readonly Leg[] = [];
   #numbers = 0;
 

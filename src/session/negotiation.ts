@@ -28,20 +28,32 @@ export async function negotiate(
   const opened = await openAll(media, legs, fresh);
   for (const decision of present) await change(media, legs, decision);
   // RFC 3264 §8 forbids an offer of fewer m-lines than before. What it leaves out, the SRC does not send any more.
-  for (const leg of legs.all.filter((one) => one.open && one.index >= decisions.length)) await close(media, leg);
+  for (const leg of legs.all.filter((one) => one.open && one.index >= decisions.length)) await close(media, legs, leg);
   for (const [at, { offered, formats, active }] of fresh.entries()) {
     const handle = opened[at];
     if (handle) legs.add(handle.leg, offered, handle.port, formats, active, remoteOf(offered));
   }
-  return decisions.map((decision) => answerStream(decision, legs.at(decision.offered.index)?.port ?? 0));
+  return decisions.map((decision) => {
+    const { offered, crypto } = decision;
+    return answerStream(decision, legs.at(offered.index)?.port ?? 0, legs.keys.answer(offered.index, crypto));
+  });
 }
 
 /** The legs that the first offer of a session will open, so that its media can make them ready. */
-export function firstLegs(decisions: readonly StreamDecision[]): LegOptions[] {
+export function firstLegs(decisions: readonly StreamDecision[], legs: LegBook): LegOptions[] {
   return decisions
     .filter(({ formats }) => formats.length > 0)
     .slice(0, FIRST_LEGS)
-    .map(({ offered, formats, active }, index) => ({ leg: index + 1, formats, active, remote: remoteOf(offered) }));
+    .map((decision, index) => ({ leg: index + 1, ...legOptions(decision, legs) }));
+}
+
+function legOptions({ offered, formats, active, crypto }: StreamDecision, legs: LegBook): Omit<LegOptions, 'leg'> {
+  return {
+    formats,
+    active,
+    remote: remoteOf(offered),
+    ...(crypto ? { keys: legs.keys.agree(offered.index, crypto) } : {}),
+  };
 }
 
 function remoteOf({ address, port, rtcp }: OfferedStream): LegRemote {
@@ -51,8 +63,8 @@ function remoteOf({ address, port, rtcp }: OfferedStream): LegRemote {
 async function openAll(media: MediaCall, legs: LegBook, fresh: readonly StreamDecision[]) {
   const opened: { leg: number; port: number }[] = [];
   try {
-    for (const { offered, formats, active } of fresh) {
-      opened.push(await media.openLeg({ leg: legs.reserve(), formats, active, remote: remoteOf(offered) }));
+    for (const decision of fresh) {
+      opened.push(await media.openLeg({ leg: legs.reserve(), ...legOptions(decision, legs) }));
     }
     return opened;
   } catch (error) {
@@ -66,20 +78,26 @@ async function openAll(media: MediaCall, legs: LegBook, fresh: readonly StreamDe
 async function change(media: MediaCall, legs: LegBook, decision: StreamDecision): Promise<void> {
   const leg = legs.at(decision.offered.index);
   if (!leg) return;
-  const { formats, active } = decision;
+  const { formats, active, crypto } = decision;
   const remote = remoteOf(decision.offered);
   if (formats.length === 0) {
-    await close(media, leg);
-  } else if (JSON.stringify([active, formats, remote]) !== JSON.stringify([leg.active, leg.formats, leg.remote])) {
-    await media.updateLeg(leg.leg, { formats, active, remote });
+    await close(media, legs, leg);
+    return;
+  }
+  const rekeyed = legs.keys.changes(leg.index, crypto);
+  if (rekeyed || JSON.stringify([active, formats, remote]) !== JSON.stringify([leg.active, leg.formats, leg.remote])) {
+    if (!crypto) legs.keys.forget(leg.index);
+    const keys = crypto ? legs.keys.agree(leg.index, crypto) : null;
+    await media.updateLeg(leg.leg, { formats, active, remote, ...(rekeyed ? { keys } : {}) });
     leg.formats = formats;
     leg.active = active;
     leg.remote = remote;
   }
 }
 
-async function close(media: MediaCall, leg: Leg): Promise<void> {
+async function close(media: MediaCall, legs: LegBook, leg: Leg): Promise<void> {
   await media.closeLeg(leg.leg);
+  legs.keys.forget(leg.index);
   leg.open = false;
   leg.active = false;
 }

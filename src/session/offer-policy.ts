@@ -1,5 +1,7 @@
 import { SrsError } from '../core/errors.js';
-import type { AnsweredStream, MediaFormat, MediaOffer, OfferedStream } from '../core/model.js';
+import type { AnsweredCrypto, AnsweredStream, MediaFormat, MediaOffer, OfferedStream } from '../core/model.js';
+import type { OfferedCrypto } from '../core/srtp-suite.js';
+import { ANY_PROTECTION, type ProtectionRules, protectionOf } from './stream-protection.js';
 
 /**
  * Which parts of an offer are taken. Pure.
@@ -13,27 +15,32 @@ export interface StreamDecision {
   readonly formats: readonly MediaFormat[];
   /** Whether the SRC may send now. */
   readonly active: boolean;
+  /** The line whose keys the stream is protected with; absent when it is plain or refused. */
+  readonly crypto?: OfferedCrypto;
+  /** Why it is refused, when that is about its protection. */
+  readonly unprotected?: string;
 }
 
 const AUDIO_CODECS = new Set(['PCMU', 'PCMA']);
 /** RFC 3551 payload type 13, and the draft's 19 that Cisco still sends, have this name too. */
 const COMPANIONS = new Set(['TELEPHONE-EVENT', 'CN']);
-const PROFILES = new Set(['RTP/AVP', 'RTP/AVPF']);
 
 function takes(format: MediaFormat): boolean {
   if (COMPANIONS.has(format.encoding)) return true;
   return AUDIO_CODECS.has(format.encoding) && format.clockRate === 8000 && format.channels === 1;
 }
 
-function decide(offered: OfferedStream): StreamDecision {
+function decide(offered: OfferedStream, rules: ProtectionRules): StreamDecision {
   const refused: StreamDecision = { offered, formats: [], active: false };
-  if (offered.media !== 'audio' || offered.port === 0 || !PROFILES.has(offered.profile.toUpperCase())) return refused;
+  if (offered.media !== 'audio' || offered.port === 0) return refused;
+  const protection = protectionOf(offered, rules);
+  if (protection.kind === 'refused') return { ...refused, unprotected: protection.reason };
   // A filtered array has room for more; a copy has not, and lives as long as the leg.
   const formats = [...offered.formats.filter(takes)];
   if (!formats.some((format) => AUDIO_CODECS.has(format.encoding))) return refused;
   // RFC 3264 §6.1: we never send, so an offer that only receives, or nothing, is answered inactive.
   const active = offered.direction === 'sendonly' || offered.direction === 'sendrecv';
-  return { offered, formats, active };
+  return { offered, formats, active, ...(protection.kind === 'srtp' ? { crypto: protection.crypto } : {}) };
 }
 
 /**
@@ -42,23 +49,26 @@ function decide(offered: OfferedStream): StreamDecision {
  * Throws `SRS_SDP_NOT_ACCEPTABLE` when the SRC offers streams and none of them can be taken (RFC 3261 §13.3.1.3).
  * An offer without any live stream is taken: a persistent recording session has none yet (RFC 8068 §3.4).
  */
-export function decideOffer(offer: MediaOffer): readonly StreamDecision[] {
-  const decisions = offer.streams.map(decide);
+export function decideOffer(offer: MediaOffer, rules = ANY_PROTECTION): readonly StreamDecision[] {
+  const decisions = offer.streams.map((stream) => decide(stream, rules));
   const live = offer.streams.filter((stream) => stream.port !== 0);
   if (live.length > 0 && decisions.every((decision) => decision.formats.length === 0)) {
-    const offered = live.map(
-      (s) => `${s.media} ${s.profile} ${s.formats.map((f) => f.encoding || f.payloadType).join(',')}`,
-    );
+    const offered = decisions
+      .filter(({ offered: { port } }) => port !== 0)
+      .map(({ offered: s, unprotected }) => {
+        const formats = s.formats.map((f) => f.encoding || f.payloadType).join(',');
+        return `${s.media} ${s.profile} ${formats}${unprotected === undefined ? '' : ` (${unprotected})`}`;
+      });
     throw new SrsError(
       'SRS_SDP_NOT_ACCEPTABLE',
-      `no stream can be taken: offered ${offered.join('; ').slice(0, 200)}; taken are audio RTP/AVP with PCMU or PCMA`,
+      `no stream can be taken: offered ${offered.join('; ').slice(0, 200)}; taken are audio RTP/AVP and RTP/SAVP with PCMU or PCMA`,
     );
   }
   return decisions;
 }
 
 /** The m-line we answer. `port` is ours, 0 for a refused stream. */
-export function answerStream(decision: StreamDecision, port: number): AnsweredStream {
+export function answerStream(decision: StreamDecision, port: number, crypto?: AnsweredCrypto): AnsweredStream {
   const { offered } = decision;
   return {
     index: offered.index,
@@ -71,5 +81,6 @@ export function answerStream(decision: StreamDecision, port: number): AnsweredSt
     rawFormats: offered.rawFormats,
     ...(offered.rtcp?.mux === true && port !== 0 ? { rtcpMux: true } : {}),
     ...(offered.rtcp?.roundTrip === true && port !== 0 ? { roundTrip: true } : {}),
+    ...(crypto === undefined || port === 0 ? {} : { crypto }),
   };
 }

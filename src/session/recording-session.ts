@@ -1,7 +1,7 @@
 import type { CallEventDraft, CallFacts, LegDescription } from '../core/call-event.js';
 import { SrsError } from '../core/errors.js';
 import type { Logger } from '../core/logger.js';
-import type { EndReason, MediaAnswer, OfferedStream, RsOffer } from '../core/model.js';
+import type { EndReason, MediaAnswer, MediaOffer, OfferedStream, RsOffer } from '../core/model.js';
 import { Turns } from '../core/turns.js';
 import type { MediaCall, MediaCallEvents, MediaCallResult, PauseInstant } from '../rtp/media-plane.js';
 import type { LiveCall } from './call-control.js';
@@ -10,7 +10,7 @@ import { nameSpeakers, nameUnknownSpeakers } from './call-speakers.js';
 import { KeyPresses } from './key-presses.js';
 import { LegBook } from './leg-book.js';
 import { firstLegs, negotiate } from './negotiation.js';
-import { decideOffer } from './offer-policy.js';
+import { decideOffer, type StreamDecision } from './offer-policy.js';
 import { type PauseCommand, PauseControl } from './pause-control.js';
 import { pauseStatus } from './pause-status.js';
 import type { LastWords, RecordingSessionPort, ToldDigit } from './recorder.js';
@@ -19,6 +19,7 @@ import { sessionMediaEvents, unwrittenWarnings } from './session-media-events.js
 import type { SessionRecord } from './session-record.js';
 import type { SessionServices } from './session-services.js';
 import { SessionWarnings } from './session-warnings.js';
+import { ANY_PROTECTION, withoutKeys } from './stream-protection.js';
 import { digestOf, UpdatePace } from './update-pace.js';
 import { UtteranceFlow } from './utterance-flow.js';
 
@@ -135,7 +136,7 @@ export class RecordingSession implements RecordingSessionPort {
         sessionId: this.id,
         directory: this.#record.directory,
         utterances: this.#services.cutsUtterances,
-        legs: offer.media ? firstLegs(decideOffer(offer.media)) : [],
+        legs: offer.media ? firstLegs(this.#decide(offer, offer.media), this.#legs) : [],
       },
       this.#mediaEvents(),
     );
@@ -262,7 +263,7 @@ export class RecordingSession implements RecordingSessionPort {
   /** Takes an offer whole, or throws and has changed nothing (RFC 3261 §14.2). */
   async #applyNow(offer: RsOffer, media: MediaCall): Promise<void> {
     if (offer.media) {
-      const decisions = decideOffer(offer.media);
+      const decisions = this.#decide(offer, offer.media);
       const address = this.#services.mediaAddress(this.#localAddress);
       const streams = await negotiate(media, this.#legs, decisions);
       if (this.#streams.length > streams.length) {
@@ -270,7 +271,7 @@ export class RecordingSession implements RecordingSessionPort {
           { code: 'stream_withdrawn', detail: `${this.#streams.length} m-lines, then ${streams.length}` },
         ]);
       }
-      this.#streams = offer.media.streams;
+      this.#streams = offer.media.streams.map(withoutKeys);
       this.#answer = { streams, address, timing: offer.media.timing };
       this.#legs.relabel(this.#streams);
     }
@@ -279,6 +280,10 @@ export class RecordingSession implements RecordingSessionPort {
     this.#warnings.tell(nameSpeakers(this.#legs, this.#streams, this.#identity.metadata, offer, this.#assurance));
     this.#describe();
     this.#state = this.#status().state;
+  }
+
+  #decide({ overTls = false }: RsOffer, media: MediaOffer): readonly StreamDecision[] {
+    return decideOffer(media, { policy: this.#services.protection ?? ANY_PROTECTION.policy, overTls });
   }
 
   #pauseControl(): PauseControl {

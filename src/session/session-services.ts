@@ -6,6 +6,7 @@ import type { Metrics } from '../core/metrics.js';
 import type { MediaPlane } from '../rtp/media-plane.js';
 import type { Disk } from '../store/disk.js';
 import type { SttJob, SttOutcome } from '../stt/dispatcher.js';
+import type { ProtectionPolicy } from './stream-protection.js';
 
 /** What holds for pauses of ours. */
 export interface PauseLimits {
@@ -33,6 +34,8 @@ export interface SessionServices {
   readonly pause?: PauseLimits;
   /** What is kept of keys that are pressed. Default `mask`: that one was, not which. */
   readonly dtmf?: DtmfPolicy;
+  /** Protection where it is offered when not given. */
+  readonly protection?: ProtectionPolicy;
   /** False when metadata documents and vendors' extensions are not to be kept as they came, only what was read from them. */
   readonly keepsSignalling?: boolean;
   /** Whether an SRC is asked for a complete snapshot when a partial one cannot be understood. */

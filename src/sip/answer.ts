@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { AnsweredStream, MediaAnswer, MediaFormat } from '../core/model.js';
+import type { AnsweredCrypto, AnsweredStream, MediaAnswer, MediaFormat } from '../core/model.js';
 
 /**
  * Writes the answers of one dialog as plain `application/sdp`. It keeps the `o=` line honest: the version rises by one when the
@@ -47,11 +47,17 @@ function mediaLines(stream: AnsweredStream): string[] {
     // NetSapiens sends no RTP at all when its label does not come back.
     ...(stream.label === undefined ? [] : [`a=label:${clean(stream.label)}`]),
     ...stream.formats.flatMap(formatLines),
+    ...(stream.crypto === undefined ? [] : [cryptoLine(stream.crypto)]),
     ...(stream.rtcpMux === true ? ['a=rtcp-mux'] : []),
     // Only senders are asked, and only one side sends (RFC 3611 §5.2).
     ...(stream.roundTrip === true ? ['a=rtcp-xr:rcvr-rtt=sender'] : []),
     `a=${stream.direction}`,
   ];
+}
+
+/** Without lifetime and MKI: ours protects a few packets of RTCP. */
+function cryptoLine({ tag, suite, key }: AnsweredCrypto): string {
+  return `a=crypto:${clean(tag)} ${clean(suite)} inline:${Buffer.from(key).toString('base64')}`;
 }
 
 function formatLines(format: MediaFormat): string[] {

@@ -62,15 +62,19 @@ function join(request: SipRequestView, body: RsBody, policy: OfferPolicy): RsOff
   const from = request.header('from');
   const to = request.header('to');
   const userAgent = request.header('user-agent');
-  const { address, port } = request.source;
+  const { address, port, transport } = request.source;
+  const keys = body.media?.streams.some((stream) => stream.crypto !== undefined) === true;
+  const warnings: Warning[] = keys && transport !== 'tls' ? [{ code: 'srtp_keys_in_clear' }] : [];
   return {
     // The session keeps these as long as the call, and must not keep the message with them.
     callId: ownedText(request.callId),
     ...body,
+    warnings: [...body.warnings, ...warnings],
     receivedAt: request.receivedAt,
     ...(from === undefined ? {} : { from: ownedText(from) }),
     ...(to === undefined ? {} : { to: ownedText(to) }),
     ...(userAgent === undefined ? {} : { userAgent: ownedText(userAgent) }),
+    ...(transport === 'tls' ? { overTls: true } : {}),
     ...(dialect === undefined ? {} : { dialect }),
     ...(attributes === undefined ? {} : { attributes }),
     source: `${address.includes(':') ? `[${address}]` : address}:${port}`,

@@ -1,6 +1,7 @@
 import { parse } from 'sdp-transform';
 import type { Direction, MediaFormat, MediaOffer, OfferedStream } from '../core/model.js';
 import type { Warning } from '../core/warning.js';
+import { readCrypto } from './sdp-crypto.js';
 import { cutSdp, type SdpSection } from './sdp-lines.js';
 import { readRtcpOffer } from './sdp-rtcp.js';
 
@@ -54,6 +55,7 @@ export function readOffer(bytes: Uint8Array): ReadOffer {
   if (streams.some((stream) => stream.port !== 0 && stream.address === undefined)) {
     warnings.push({ code: 'connection_missing' });
   }
+  warnings.push(...sections.flatMap(cryptoWarnings));
   return { media: { streams, originVersion: originVersion(session), timing: timing(session) }, warnings };
 }
 
@@ -74,6 +76,7 @@ function readStream(section: SdpSection, index: number, session: Attributes | un
   const label = attributes?.label === undefined ? '' : String(attributes.label).trim();
   const packetTimeMs = Number(attributes?.ptime ?? Number.NaN);
   const rtcp = readRtcpOffer(section.lines);
+  const { usable } = readCrypto(section.lines);
   return {
     index,
     media,
@@ -86,7 +89,16 @@ function readStream(section: SdpSection, index: number, session: Attributes | un
     rawFormats,
     ...(Number.isFinite(packetTimeMs) && packetTimeMs > 0 && packetTimeMs <= 1000 ? { packetTimeMs } : {}),
     ...(rtcp === undefined ? {} : { rtcp }),
+    ...(usable.length === 0 ? {} : { crypto: usable }),
   };
+}
+
+/** A protected stream whose keys cannot be used will be refused: whoever set up the SRC wants to know why. */
+function cryptoWarnings(section: SdpSection, index: number): Warning[] {
+  const [, port = '0', profile = ''] = section.media;
+  if (port === '0' || !/^RTP\/SAVPF?$/i.test(profile)) return [];
+  const { usable, fault = 'none offered' } = readCrypto(section.lines);
+  return usable.length > 0 ? [] : [{ code: 'crypto_unusable', detail: `m-line ${index + 1}: ${fault}` }];
 }
 
 /** What these are where nobody says it: Oracle writes them without rtpmap, and everybody else means the same by 101. */

@@ -125,7 +125,16 @@ describe('loading the configuration', () => {
     ['no transport at all', { UDP_PORTS: 'none', TCP_PORTS: 'none' }, 'both none'],
     ['a SIP port inside the RTP ports', { UDP_PORTS: '10010' }, 'inside the RTP ports'],
     ['HTTP on a SIP port', { HTTP_PORT: '5060' }, 'also one of TCP_PORTS'],
-    ['required SRTP', { SIP_REQUIRE_SRTP: 'true' }, 'not in this version'],
+    [
+      'required SRTP that is switched off',
+      { SIP_REQUIRE_SRTP: 'true', ENABLE_SRTP: 'false' },
+      'needs ENABLE_SRTP=true',
+    ],
+    [
+      'required SRTP whose keys could never come',
+      { SIP_REQUIRE_SRTP: 'true', SIP_SDES_REQUIRE_TLS: 'true' },
+      'need ENABLE_TLS=true',
+    ],
     ["a broker's CA without TLS", { AMQP_URL: 'amqp://b', AMQP_TLS_CA_FILE: '/ca.pem' }, 'set AMQP_TLS_ENABLED=true'],
     ['a client certificate without its key', { AMQP_URL: 'amqps://b', AMQP_TLS_CERT_FILE: '/c' }, 'belong together'],
     ['TLS to no broker', { AMQP_TLS_ENABLED: 'true' }, 'without AMQP_URL'],
@@ -138,7 +147,9 @@ describe('loading the configuration', () => {
   });
 
   it('accepts and notes what has no effect, and stays silent about what is switched off', () => {
-    expect(loadConfig({ env: { ENABLE_SRTP: 'true' } }).notes).toEqual(['ENABLE_SRTP has no effect in this version']);
+    expect(loadConfig({ env: { STT_FALLBACK_VENDORS: 'whisper' } }).notes).toEqual([
+      'STT_FALLBACK_VENDORS has no effect in this version',
+    ]);
     expect(loadConfig({ env: { ENABLE_SRTP: 'false', ENABLE_TLS: 'false', SIP_REQUIRE_SRTP: '0' } }).notes).toEqual([]);
   });
 

@@ -195,6 +195,8 @@ describe.concurrent('a call on the media plane', () => {
         stranger: 0,
         inactive: 0,
         paused: 0,
+        unauthenticated: 0,
+        replayed: 0,
       });
       expect(result.legs[0]).toMatchObject({ packets: 48, lost: 0 });
       let at = 0;

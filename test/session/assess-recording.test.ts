@@ -10,6 +10,8 @@ const noDrops: JudgedLeg['dropped'] = {
   stranger: 0,
   inactive: 0,
   paused: 0,
+  unauthenticated: 0,
+  replayed: 0,
 };
 
 /** A leg of a call of a minute on which somebody spoke for half of it. */

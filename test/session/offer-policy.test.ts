@@ -41,7 +41,7 @@ describe('the offer policy', () => {
       stream(0),
       stream(1, { media: 'video' }),
       stream(2, { formats: [G729] }),
-      stream(3, { profile: 'RTP/SAVP' }),
+      stream(3, { profile: 'UDP/TLS/RTP/SAVP' }),
       stream(4, { port: 0 }),
     );
     expect(decisions.map((d) => d.formats.length > 0)).toEqual([true, false, false, false, false]);

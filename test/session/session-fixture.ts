@@ -11,6 +11,7 @@ import { EventBus } from '../../src/listeners/bus.js';
 import type { MediaThreads, MediaThreadsOptions } from '../../src/rtp/media-pool.js';
 import { SessionRecorder } from '../../src/session/session-recorder.js';
 import type { PauseLimits } from '../../src/session/session-services.js';
+import type { ProtectionPolicy } from '../../src/session/stream-protection.js';
 import type { CallRecord } from '../../src/store/call-record.js';
 import { MemoryEventLog } from '../../src/store/event-log.js';
 import type { SttJob } from '../../src/stt/dispatcher.js';
@@ -43,6 +44,7 @@ export async function studio(
     dtmf?: DtmfPolicy;
     snapshotRequest?: boolean;
     keepsSignalling?: boolean;
+    protection?: ProtectionPolicy;
   } = {},
 ): Promise<Studio> {
   const directory = temporaryDirectory();
@@ -75,6 +77,7 @@ export async function studio(
       mediaAddress: () => '127.0.0.1',
       ...(options.dtmf ? { dtmf: options.dtmf } : {}),
       ...(options.pause ? { pause: options.pause } : {}),
+      ...(options.protection ? { protection: options.protection } : {}),
       clock: systemClock,
       metrics,
       logger: silentLogger,
