@@ -1,11 +1,17 @@
 import type { BenchResult } from './bench-result.js';
 import { benchRtp } from './rtp.js';
 import { benchSip } from './sip.js';
+import { benchSrtp } from './srtp.js';
 import { benchStt } from './stt.js';
 
-const PARTS: Readonly<Record<string, () => Promise<BenchResult[]>>> = { rtp: benchRtp, sip: benchSip, stt: benchStt };
+const PARTS: Readonly<Record<string, () => Promise<BenchResult[]>>> = {
+  rtp: benchRtp,
+  srtp: benchSrtp,
+  sip: benchSip,
+  stt: benchStt,
+};
 
-/** `npm run bench [-- rtp sip stt]`: every figure beside its baseline of the same run; the ratio is what travels between machines. */
+/** `npm run bench [-- rtp srtp sip stt]`: every figure beside its baseline of the same run; the ratio is what travels between machines. */
 const chosen = process.argv.slice(2);
 const unknown = chosen.filter((name) => !Object.hasOwn(PARTS, name));
 if (unknown.length > 0) {
