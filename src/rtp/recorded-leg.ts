@@ -88,7 +88,6 @@ export class RecordedLeg implements ReportedLeg {
   #table: PayloadTable;
   #active: boolean;
   #paused: boolean;
-  readonly #gate: PauseGate | undefined;
   /** The newest packet that was dropped in a pause: who sent it and when it was spoken. */
   #skippedSsrc = -1;
   #skippedTimestamp = 0;
@@ -117,7 +116,6 @@ export class RecordedLeg implements ReportedLeg {
     this.#table = payloadTable(options.formats);
     this.#active = options.active;
     this.#paused = options.paused ?? false;
-    this.#gate = options.gate;
     this.cutter = options.cutter;
     this.digits = options.digits;
     this.digits?.accept(options.formats);
@@ -332,7 +330,7 @@ export class RecordedLeg implements ReportedLeg {
   }
 
   get #held(): boolean {
-    return this.#paused || this.#gate?.closed(this.leg) === true;
+    return this.#paused || this.#options.gate?.closed(this.leg) === true;
   }
 
   /** A packet in a pause: its header is read, so that the stream is known when the pause ends; its payload is not. */
