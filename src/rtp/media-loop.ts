@@ -9,13 +9,14 @@ import { PauseGate } from './pause-gate.js';
 import { RecordedCall } from './recorded-call.js';
 import type { RecordedLeg } from './recorded-leg.js';
 import type { OutgoingRtcp } from './rtcp-session.js';
+import { UnfinishedCalls } from './unfinished-calls.js';
 import {
   type OpenedLegs,
   type RequestEnvelope,
   sharedClock,
-  type WireError,
   type WorkerMessage,
   type WorkerSettings,
+  wireError,
 } from './worker-protocol.js';
 
 /** Files are written and headers made true this often, each call at its own phase. */
@@ -44,14 +45,6 @@ interface OpenCall {
   finishing: { readonly id: number; readonly at: number; readonly due: number } | undefined;
 }
 
-/** A call that is over and whose files the disk does not take yet. */
-interface UnfinishedCall {
-  readonly recorded: RecordedCall;
-  /** Request that is answered when they are finished. */
-  readonly id: number;
-  readonly due: number;
-}
-
 /**
  * The event loop of a media worker. While calls are open it sleeps in `Atomics.wait` between ticks and lets libuv drain all sockets in one
  * turn: measured, half the cost of waking for every packet. A message from the main thread ends the sleep. Without calls it blocks in
@@ -63,7 +56,7 @@ export class MediaLoop {
   readonly #port: MainPort;
   readonly #control: Int32Array;
   readonly #calls = new Map<number, OpenCall>();
-  readonly #unfinished = new Set<UnfinishedCall>();
+  readonly #unfinished: UnfinishedCalls;
   readonly #counters = new MediaCounters();
   readonly #budget: BacklogBudget;
   #backlogTold = 0;
@@ -83,6 +76,10 @@ export class MediaLoop {
     this.#port = port;
     this.#control = new Int32Array(settings.control);
     this.#budget = new BacklogBudget(settings.backlogBytes);
+    this.#unfinished = new UnfinishedCalls(settings.diskPatienceMs, (reply) => {
+      this.#reportCounters();
+      this.#port.post(reply);
+    });
     this.#flushTicks = Math.max(1, Math.floor(FLUSH_MS / settings.tickMs));
   }
 
@@ -150,7 +147,7 @@ export class MediaLoop {
       }
       case 'stop':
         for (const call of this.#calls.values()) await this.#drop(call);
-        for (const call of this.#unfinished) this.#tryToFinish(call, true);
+        this.#unfinished.retry(Number.POSITIVE_INFINITY);
         return;
     }
   }
@@ -292,9 +289,7 @@ export class MediaLoop {
       }
       if (call.finishing && now >= call.finishing.due) this.#complete(call, call.finishing.id, call.finishing.at);
     }
-    if (this.#unfinished.size > 0 && this.#ticks % this.#flushTicks === 0) {
-      for (const call of this.#unfinished) this.#tryToFinish(call, now >= call.due);
-    }
+    if (this.#ticks % this.#flushTicks === 0) this.#unfinished.retry(now);
     if (now - this.#countersAt >= COUNTERS_MS) {
       this.#countersAt = now;
       this.#reportCounters();
@@ -314,28 +309,7 @@ export class MediaLoop {
       void Promise.all(closed).then(() => this.#port.post({ kind: 'reply', id, error: wireError(error) }));
       return;
     }
-    const unfinished = { recorded, id, due: sharedClock() + this.#settings.diskPatienceMs };
-    this.#unfinished.add(unfinished);
-    // The ports are free before the main thread hears that they are.
-    void Promise.all(closed).then(() => {
-      if (this.#unfinished.has(unfinished)) this.#tryToFinish(unfinished, false);
-    });
-  }
-
-  #tryToFinish(call: UnfinishedCall, force: boolean): void {
-    const { recorded, id } = call;
-    let reply: WorkerMessage;
-    try {
-      const result = recorded.complete(force);
-      if (!result) return;
-      reply = { kind: 'reply', id, result };
-    } catch (error) {
-      recorded.close();
-      reply = { kind: 'reply', id, error: wireError(error) };
-    }
-    this.#unfinished.delete(call);
-    this.#reportCounters();
-    this.#port.post(reply);
+    this.#unfinished.add(recorded, id, Promise.all(closed));
   }
 
   async #drop(call: OpenCall): Promise<void> {
@@ -388,10 +362,4 @@ async function closeSources(leg: OpenLeg): Promise<void> {
   const { sources } = leg;
   leg.sources = [];
   await Promise.all(sources.map((source) => source.close()));
-}
-
-function wireError(error: unknown): WireError {
-  const { code, message } = SrsError.from(error);
-  const systemCode = error instanceof Error && 'code' in error ? String(error.code) : undefined;
-  return { code, message, ...(systemCode ? { systemCode } : {}) };
 }

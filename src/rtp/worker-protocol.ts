@@ -1,6 +1,6 @@
 import type { UtteranceCutterOptions } from '../audio/utterance-cutter.js';
 import type { DtmfPolicy } from '../core/dtmf.js';
-import type { ErrorCode } from '../core/errors.js';
+import { type ErrorCode, SrsError } from '../core/errors.js';
 import type { CutReason, MediaFormat } from '../core/model.js';
 import type { LegKeys } from '../core/srtp-suite.js';
 import type { Warning } from '../core/warning.js';
@@ -128,4 +128,10 @@ export type WorkerMessage =
 /** Monotonic ms that mean the same in every thread; `performance.now()` counts from the start of its own. */
 export function sharedClock(): number {
   return Number(process.hrtime.bigint() / 1000n) / 1000;
+}
+
+export function wireError(error: unknown): WireError {
+  const { code, message } = SrsError.from(error);
+  const systemCode = error instanceof Error && 'code' in error ? String(error.code) : undefined;
+  return { code, message, ...(systemCode ? { systemCode } : {}) };
 }
