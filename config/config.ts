@@ -28,6 +28,8 @@ export interface Config {
   readonly limits: { readonly maxConcurrentCalls: number };
   readonly log: { readonly level: string; readonly format?: 'json' | 'pretty' };
   readonly dataDir: string;
+  /** Bytes. */
+  readonly disk: { readonly minFree: number; readonly backlog: number };
   /** Where `sipscribe models` lists and puts models. */
   readonly modelsDir: string;
   /** Base URL of model downloads. */
@@ -204,6 +206,7 @@ export function groupValues(values: Values): Omit<Config, 'entries' | 'notes'> {
     limits: { maxConcurrentCalls: values.MAX_CONCURRENT_CALLS },
     log: { level: values.LOG_LEVEL, ...(values.LOG_FORMAT === undefined ? {} : { format: values.LOG_FORMAT }) },
     dataDir,
+    disk: { minFree: values.MIN_FREE_DISK, backlog: values.DISK_BACKLOG },
     modelsDir,
     ...(values.WHISPER_MODELS_URL === undefined ? {} : { modelsUrl: values.WHISPER_MODELS_URL }),
     tempDir: resolve(values.TMPDIR ?? tmpdir()),

@@ -92,6 +92,37 @@ export function duration(min: string, max: string): Format<number> {
   };
 }
 
+const UNIT_BYTES: Readonly<Record<string, number>> = {
+  B: 1,
+  K: 1e3,
+  M: 1e6,
+  G: 1e9,
+  T: 1e12,
+  KI: 2 ** 10,
+  MI: 2 ** 20,
+  GI: 2 ** 30,
+  TI: 2 ** 40,
+};
+
+/** Reads `500MB`, `2GiB` or `1.5G` as bytes. A number alone is none but 0: it would be megabytes to one and bytes to another. */
+function parseSize(raw: string): number | undefined {
+  if (raw === '0') return 0;
+  const match = /^(\d+(?:\.\d+)?) ?(?:([KMGT]I?)B?|B)$/.exec(raw.toUpperCase());
+  return match ? Math.round(Number(match[1]) * (UNIT_BYTES[match[2] ?? 'B'] ?? Number.NaN)) : undefined;
+}
+
+/** A size in bytes, both limits included. */
+export function size(min: string, max: string): Format<number> {
+  const [least, most] = [parseSize(min) ?? 0, parseSize(max) ?? 0];
+  return {
+    expected: `a size such as 500MB or 2GiB, from ${min} to ${max}`,
+    parse: (raw) => {
+      const bytes = parseSize(raw);
+      return bytes !== undefined && bytes >= least && bytes <= most ? bytes : undefined;
+    },
+  };
+}
+
 function items(raw: string): string[] {
   return raw.split(',').map((item) => item.trim());
 }

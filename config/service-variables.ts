@@ -1,10 +1,20 @@
-import { boolean, duration, integer, ipAddress, list, oneOf, text, url } from './formats.js';
+import { boolean, duration, integer, ipAddress, list, oneOf, size, text, url } from './formats.js';
 import { given, optional } from './variable.js';
 
 /** Everything that is neither SIP, media nor speech. */
 export const SERVICE_VARIABLES = {
   CONFIG_FILE: optional(text, 'JSON or YAML file with these names; the environment and flags win over it.'),
   DATA_DIR: given(text, './data', 'Where recordings, records and models lie.'),
+  MIN_FREE_DISK: given(
+    size('0', '1000TB'),
+    '500MB',
+    'Free space of DATA_DIR below which new calls get 503 with Retry-After; running calls go on. 0 = until the disk is full.',
+  ),
+  DISK_BACKLOG: given(
+    size('1MB', '1TB'),
+    '256MB',
+    'Memory for recordings that the disk does not take; 64 kB for each second of a call of two legs.',
+  ),
   TMPDIR: optional(text, 'Where temporary WAVs and output of whisper programs lie.', {
     fallbackDoc: "the system's",
   }),

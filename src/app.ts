@@ -19,6 +19,7 @@ import type { ListenAddress, SipServer } from './sip/sip-server.js';
 import { createSiprecDoor } from './sip/siprec-door.js';
 import { Speech } from './speech.js';
 import { DiskThread } from './store/disk-thread.js';
+import { DiskWatch } from './store/disk-watch.js';
 import { MemoryEventLog } from './store/event-log.js';
 import { makeWritableDirectory } from './store/writable-directory.js';
 
@@ -41,6 +42,7 @@ export class App {
   readonly #speech: Speech;
   readonly #media: MediaThreads;
   readonly #disk = new DiskThread();
+  readonly #watch: DiskWatch;
   readonly #sip: SipServer;
   readonly #http: HttpServer;
   readonly #startedAt = systemClock.monotonic();
@@ -65,9 +67,17 @@ export class App {
     });
     this.bus.subscribe(websocket);
     this.#speech = new Speech(config, this.metrics, logger);
+    this.#watch = new DiskWatch({
+      ...shared,
+      directory: config.dataDir,
+      minFreeBytes: config.disk.minFree,
+      disk: this.#disk,
+    });
     this.#media = new MediaThreads({
       ...shared,
       ...config.rtp,
+      backlogBytes: config.disk.backlog,
+      onWriteFailed: () => this.#watch.suspect(),
       dtmf: config.dtmf,
       utterance: {
         endSilenceMs: config.stt.utterance.endSilenceMs,
@@ -82,6 +92,7 @@ export class App {
         ...shared,
         media: this.#media,
         disk: this.#disk,
+        diskStanding: this.#watch,
         cutsUtterances: this.#speech.enabled,
         submit: (job) => this.#speech.submit(job),
         snapshotRequest: config.sip.snapshotRequest,
@@ -144,6 +155,7 @@ export class App {
   health(): HealthReport {
     const parts: Record<string, HealthPart> = {
       sip: { state: this.#sip.addresses.length > 0 ? 'ok' : 'down', essential: true },
+      disk: diskHealth(this.#watch.trouble),
       stt: this.#speech.health(),
     };
     for (const [name, health] of this.bus.health()) {
@@ -175,6 +187,8 @@ export class App {
     this.#scope.own(() => this.#speech.close());
     await this.#startPart(() => this.#speech.start(this.#startAbort.signal));
     this.#scope.own(() => this.#disk.close());
+    this.#scope.own(() => this.#watch.close());
+    await this.#startPart(() => this.#watch.start());
     this.#scope.own(() => this.#media.stop());
     await this.#startPart(() => this.#media.start());
     this.#scope.own(() => this.#sip.stop());
@@ -250,6 +264,11 @@ export class App {
     const anywhere = bindAddress === '0.0.0.0' || bindAddress === '::';
     return externalAddress ?? (anywhere ? (localAddress ?? '127.0.0.1') : bindAddress);
   }
+}
+
+function diskHealth(trouble: string | undefined): HealthPart {
+  const state = trouble === undefined ? 'ok' : 'down';
+  return { state, essential: true, ...(trouble === undefined ? {} : { detail: trouble }) };
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -152,6 +152,7 @@ export class Metrics {
     ['problem'],
   );
   readonly recordingErrors = this.#counter('siprec_recording_errors_total', 'Failed writes of recordings.');
+  readonly diskFree = this.#gauge('siprec_disk_free_bytes', 'Free space of the disk that recordings lie on.');
   readonly recordingBacklog = this.#gauge(
     'siprec_recording_backlog_bytes',
     'Bytes of recordings that wait in memory for a disk that does not take them.',

@@ -30,7 +30,7 @@ export class SessionRecord {
   #media: readonly FinishedLeg[] = [];
 
   constructor(folder: CallDirectory, dataDirectory: string, initial: CallRecord, options: SessionRecordOptions) {
-    const { logger, disk } = options;
+    const { logger, disk, onWriteFailed } = options;
     this.#folder = folder;
     this.directory = folder.path;
     this.name = relative(resolve(dataDirectory), folder.path);
@@ -40,7 +40,10 @@ export class SessionRecord {
       disk,
       writesAtOnce: false,
       described: (record) => this.#described(record.startedAt),
-      onError: (error) => logger.error({ err: error, sessionId }, 'call record write failed'),
+      onError: (error) => {
+        logger.error({ err: error, sessionId }, 'call record write failed');
+        onWriteFailed?.();
+      },
     });
   }
 
@@ -137,16 +140,17 @@ export class SessionRecord {
     }
   }
 
-  /** Writes the last state and waits for the disk; a record that cannot be written is logged. Idempotent. */
-  async close(state: CallRecord['state']): Promise<void> {
+  /** Writes the last state and waits for the disk. False when it was waited for in vain. Idempotent. */
+  async close(state: CallRecord['state']): Promise<boolean> {
     await this.#metadata;
     this.#writer.update({ state });
-    await this.#writer.close();
+    return this.#writer.close();
   }
 
   /** Nothing of the session is left on disk: it was never answered. */
   async discard(): Promise<void> {
-    await this.close('ended');
+    await this.#metadata;
+    await this.#writer.abandon();
     await this.#folder.discard();
   }
 }
@@ -164,6 +168,8 @@ function statisticsOf({ leg: _leg, file: _file, ...statistics }: FinishedLeg): L
 export interface SessionRecordOptions {
   readonly logger: Logger;
   readonly disk: Disk;
+  /** Told of a record that could not be written. */
+  readonly onWriteFailed?: () => void;
 }
 
 /** The record of a session that begins, written by the first `flush` into the folder that the media has made. */

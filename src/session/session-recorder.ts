@@ -15,7 +15,17 @@ export interface SessionRecorderOptions {
   readonly dataDirectory: string;
   /** Above it, a new session is refused before any 200. */
   readonly maxSessions: number;
+  /** How long an SRC may wait for its answer before it is refused, in ms. Default 4000. */
+  readonly answerMs?: number;
 }
+
+interface Opened {
+  readonly session: RecordingSessionPort;
+  readonly answer: MediaAnswer;
+}
+
+/** Well below the 32 s of SIP, and about what an SBC waits before it tries the next recorder. */
+const ANSWER_MS = 4_000;
 
 /** Opens recording sessions, knows those that are open, and ends them all at shutdown. */
 export class SessionRecorder implements Recorder, CallControl {
@@ -33,31 +43,50 @@ export class SessionRecorder implements Recorder, CallControl {
   }
 
   get accepting(): boolean {
-    return this.#phase === 'open' && this.#active < this.#options.maxSessions;
+    const room = this.#phase === 'open' && this.#active < this.#options.maxSessions;
+    return room && this.#options.services.diskStanding?.trouble === undefined;
   }
 
   get activeSessions(): number {
     return this.#active;
   }
 
-  async open(offer: RsOffer): Promise<{ session: RecordingSessionPort; answer: MediaAnswer }> {
+  async open(offer: RsOffer): Promise<Opened> {
     const { metrics } = this.#options.services;
     this.#count(+1);
     try {
       if (this.#phase !== 'open') throw shuttingDown();
       const { maxSessions } = this.#options;
       if (this.#active > maxSessions) throw new SrsError('SRS_SIP_BUSY', `all ${maxSessions} sessions are taken`);
-      const opening = this.#open(offer);
+      const trouble = this.#options.services.diskStanding?.trouble;
+      if (trouble !== undefined)
+        throw new SrsError('SRS_RECORDING_WRITE', `the disk takes no new recording: ${trouble}`);
+      const opening = this.#openInTime(offer);
       this.#opening.add(opening);
       return await opening.finally(() => this.#opening.delete(opening));
     } catch (error) {
       this.#count(-1);
       metrics.calls.inc({ outcome: 'rejected' });
+      // The next SRC is refused before its folder is made, and OPTIONS says so, until the disk has been looked at.
+      if (SrsError.from(error).code === 'SRS_RECORDING_WRITE') this.#options.services.diskStanding?.suspect();
       throw error;
     }
   }
 
-  async #open(offer: RsOffer): Promise<{ session: RecordingSessionPort; answer: MediaAnswer }> {
+  /** A disk or a worker that hangs must not leave an SRC without an answer: what comes later than this is undone when it comes. */
+  async #openInTime(offer: RsOffer): Promise<Opened> {
+    const { answerMs = ANSWER_MS } = this.#options;
+    const patience = new AbortController();
+    const timer = setTimeout(() => patience.abort(), answerMs);
+    const late = new Promise<never>((_, reject) => {
+      patience.signal.addEventListener('abort', () => reject(tooSlow()));
+    });
+    const opened = this.#open(offer, patience.signal);
+    opened.catch(() => {});
+    return await Promise.race([opened, late]).finally(() => clearTimeout(timer));
+  }
+
+  async #open(offer: RsOffer, late: AbortSignal): Promise<Opened> {
     const { services, dataDirectory } = this.#options;
     // The callbacks below live as long as the session and must not keep the offer alive.
     const { callId } = offer;
@@ -65,11 +94,16 @@ export class SessionRecorder implements Recorder, CallControl {
     const record = openSessionRecord(dataDirectory, id, offer, {
       logger: services.logger,
       disk: services.disk ?? pooledDisk,
+      onWriteFailed: () => {
+        services.metrics.recordingErrors.inc();
+        services.diskStanding?.suspect();
+      },
     });
     const session = new RecordingSession(id, offer, record, services);
     try {
       const answer = await session.begin(offer, () => {
         if (this.#phase === 'closed') throw shuttingDown();
+        if (late.aborted) throw tooSlow();
       });
       this.#sessions.add(session);
       return { session: new TrackedSession(session, (reason, last) => this.#end(session, reason, last)), answer };
@@ -164,6 +198,10 @@ export class SessionRecorder implements Recorder, CallControl {
 
 function shuttingDown(): SrsError {
   return new SrsError('SRS_SIP_BUSY', 'the server is shutting down');
+}
+
+function tooSlow(): SrsError {
+  return new SrsError('SRS_RECORDING_WRITE', 'the recording could not be begun in time');
 }
 
 /** The session as the SIP floor holds it: its end is counted, whoever asks for it. */

@@ -18,6 +18,14 @@ export interface PauseLimits {
   readonly signal: boolean;
 }
 
+/** The disk of recordings, as far as a new call must know it. */
+export interface DiskStanding {
+  /** Why it takes no new call; undefined when it does. */
+  readonly trouble: string | undefined;
+  /** A write has failed or takes too long. */
+  suspect(): void;
+}
+
 /** What a session needs of the rest of the house. Made once, in `src/app.ts`. */
 export interface SessionServices {
   readonly media: MediaPlane;
@@ -42,6 +50,8 @@ export interface SessionServices {
   readonly snapshotRequest?: boolean;
   /** Where records are written; the thread pool of Node when not given. */
   readonly disk?: Disk;
+  /** Taken to be well when not given. */
+  readonly diskStanding?: DiskStanding;
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly logger: Logger;

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Assurance } from '../core/assurance.js';
 import type { LegDescription, TranscriptFailed, TranscriptFinal } from '../core/call-event.js';
 import type { DtmfSource } from '../core/dtmf.js';
@@ -74,16 +75,21 @@ export interface CallRecordOptions {
   readonly durable?: boolean;
   /** Least time between two writes; close does not wait for it. */
   readonly minIntervalMs?: number;
-  /** Told of every write that failed; the next change tries again. */
+  /** Told of a write that failed, once until one went well; it is tried again. */
   readonly onError?: (error: SrsError) => void;
   /** What is known elsewhere and belongs into the record: asked at every write, so that nothing is kept twice while a call is idle. */
   readonly described?: (record: CallRecord) => Partial<CallRecord>;
   /** False: the first write is asked for by `flush`, when the first state is whole. */
   readonly writesAtOnce?: boolean;
   readonly disk?: Disk;
+  /** How long `close` tries again while the disk does not take the last state, in ms. Default 20 000. */
+  readonly patienceMs?: number;
 }
 
 const MIN_INTERVAL_MS = 500;
+/** As long as the files of a call wait for their disk. */
+const PATIENCE_MS = 20_000;
+const RETRY_MS = 500;
 /** A long call's record is long: writing may take at most a twentieth of the time … */
 const REST_FACTOR = 20;
 /**
@@ -109,7 +115,8 @@ export class CallRecordWriter {
   #changed = true;
   #writing: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
-  #closing: Promise<void> | undefined;
+  #closing: Promise<boolean> | undefined;
+  #failed = false;
   /** When the next write may begin; `flush` and `close` do not ask. */
   #notBefore = 0;
   #metadataNumber = 0;
@@ -189,17 +196,34 @@ export class CallRecordWriter {
     }
   }
 
-  /** Writes the last state. A failure goes to `onError`; this never rejects. Idempotent. */
-  close(): Promise<void> {
+  /** Writes the last state, again and again while the disk does not take it. False when it never did; never rejects. Idempotent. */
+  close(): Promise<boolean> {
     if (!this.#closing) {
       this.#last = true;
-      // A background write that is in flight may fail for a passing reason; the last state gets a write of its own.
-      this.#closing = this.flush()
-        .catch(() => this.flush())
-        .catch(() => {})
-        .finally(() => this.#cancelTimer());
+      this.#closing = this.#writeLast().finally(() => this.#cancelTimer());
     }
     return this.#closing;
+  }
+
+  /** Writes nothing more; resolves when a write that was under way is over. */
+  async abandon(): Promise<void> {
+    this.#last = true;
+    this.#cancelTimer();
+    await this.#writing?.catch(() => {});
+  }
+
+  async #writeLast(): Promise<boolean> {
+    const end = performance.now() + (this.#options.patienceMs ?? PATIENCE_MS);
+    for (let tried = 1; ; tried++) {
+      try {
+        await this.flush();
+        return true;
+      } catch {
+        // A background write that was in flight may fail for a passing reason; the last state gets a write of its own.
+        if (tried > 1 && performance.now() >= end) return false;
+        if (tried > 1) await sleep(RETRY_MS, undefined, { ref: false });
+      }
+    }
   }
 
   #schedule(): void {
@@ -237,10 +261,12 @@ export class CallRecordWriter {
       await this.#disk.write([...this.#first, { path: this.path, content, durable }]);
       this.#first.length = 0;
       this.#opened = true;
+      this.#failed = false;
     } catch (error) {
       this.#changed = true;
       const failure = new SrsError('SRS_RECORDING_WRITE', 'the call record cannot be written', { cause: error });
-      this.#options.onError?.(failure);
+      if (!this.#failed) this.#options.onError?.(failure);
+      this.#failed = true;
       throw failure;
     } finally {
       this.#writing = undefined;

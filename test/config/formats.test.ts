@@ -11,6 +11,7 @@ import {
   oneOf,
   portList,
   shellWords,
+  size,
   url,
 } from '../../config/formats.js';
 
@@ -60,6 +61,21 @@ const TABLES: Readonly<Record<string, Table>> = {
       ['1500µs', 2],
     ],
     bad: ['20', '90 s', 's', '1d', '-5s', '25h', '1h30', '.5s', '5S', '1h 30m'],
+  },
+  size: {
+    format: size('0', '1TB'),
+    good: [
+      ['0', 0],
+      ['500MB', 500_000_000],
+      ['500 mb', 500_000_000],
+      ['1.5G', 1_500_000_000],
+      ['2GiB', 2_147_483_648],
+      ['64k', 64_000],
+      ['64KiB', 65_536],
+      ['12B', 12],
+      ['1TB', 1e12],
+    ],
+    bad: ['500', '-1MB', '1.5', 'MB', '1TiB', '2TB', '5iB', '1e3MB', '500MBs'],
   },
   list: {
     format: list,

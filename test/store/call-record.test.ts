@@ -122,13 +122,25 @@ describe('the call record', () => {
     expect(onDisk().omitted).toBe(200);
   });
 
-  it('reports a write that failed, tries once more at close, and then closes', async () => {
+  it('reports a write that failed once, tries again at close for a while, and says when it was in vain', async () => {
     const errors: SrsError[] = [];
     const missing = join(folder, 'not-there');
-    const writer = new CallRecordWriter(missing, initial, { onError: (error) => errors.push(error), minIntervalMs: 5 });
+    const options = { onError: (error: SrsError) => errors.push(error), minIntervalMs: 5, patienceMs: 50 };
+    const writer = new CallRecordWriter(missing, initial, options);
     await expect(writer.flush()).rejects.toMatchObject({ code: 'SRS_RECORDING_WRITE' });
-    await writer.close();
-    expect(errors.length).toBeGreaterThanOrEqual(2);
+    expect(await writer.close()).toBe(false);
+    expect(errors.map(({ code }) => code)).toEqual(['SRS_RECORDING_WRITE']);
+  });
+
+  it('is on disk in its last state when the disk takes it again before its patience ends', async () => {
+    const later = join(folder, 'later');
+    const writer = new CallRecordWriter(later, initial, { minIntervalMs: 5 });
+    await expect(writer.flush()).rejects.toMatchObject({ code: 'SRS_RECORDING_WRITE' });
+    writer.update({ state: 'ended' });
+    const closed = writer.close();
+    mkdirSync(later);
+    expect(await closed).toBe(true);
+    expect(JSON.parse(readFileSync(join(later, 'call.json'), 'utf8'))).toMatchObject({ state: 'ended' });
   });
 });
 
