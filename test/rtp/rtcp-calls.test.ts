@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, it } from 'vitest';
 import { decodeG711 } from '../../src/audio/g711.js';
-import type { Metrics } from '../../src/core/metrics.js';
 import type { LegRemote, MediaCall } from '../../src/rtp/media-plane.js';
 import type { MediaThreads } from '../../src/rtp/media-pool.js';
 import type { RtcpPacket } from '../../src/rtp/rtcp-packet.js';
@@ -16,10 +15,9 @@ import { post, RtcpPeer } from './rtcp-peer.js';
 import { noise, paced, pieces } from './rtp-sender.js';
 
 let plane: MediaThreads;
-let metrics: Metrics;
 
 beforeAll(async () => {
-  ({ plane, metrics } = startPlane());
+  ({ plane } = startPlane());
   await plane.start();
 });
 
@@ -39,11 +37,12 @@ async function withLeg(
   body: (leg: TestLeg) => Promise<void>,
   remote: (peer: RtcpPeer) => LegRemote | undefined = (peer) => peer.remote,
   rtpPort = 0,
+  on = plane,
 ): Promise<void> {
   const directory = temporaryDirectory();
   const heard = new Heard();
   const peers = [await RtcpPeer.open(rtpPort)];
-  const call = await plane.openCall({ sessionId: 's', directory: directory.path, utterances: false }, heard);
+  const call = await on.openCall({ sessionId: 's', directory: directory.path, utterances: false }, heard);
   const [peer] = peers as [RtcpPeer];
   const told = remote(peer);
   const { port } = await call.openLeg({ leg: 1, formats: [PCMU], active: true, ...(told ? { remote: told } : {}) });
@@ -66,13 +65,6 @@ const speak = async (peer: RtcpPeer, port: number, speech: Uint8Array): Promise<
   const list = pieces(speech);
   await paced(list.length, 20, (i) => peer.send(port, list[i] ?? new Uint8Array()));
 };
-
-/** Waits until the workers have told of so many farewells. */
-const byesRead = (count: number): Promise<unknown> =>
-  eventually('goodbyes are read', async () => {
-    const value = /siprec_rtcp_packets_received_total\{type="bye"\} (\d+)/.exec(await metrics.render());
-    return Number(value?.[1]) >= count;
-  });
 
 /** Samples of the file that are not those of the speech, from where it begins: a busy machine may begin late. */
 const wrong = (samples: Int16Array, speech: Uint8Array): number =>
@@ -134,6 +126,27 @@ describe.concurrent('RTCP of a leg', () => {
       (peer) => ({ address: '127.0.0.1', port: peer.rtp.address().port, rtcp: { mux: true } }),
     ));
 
+  it('goes to a sender by IPv4 from sockets for both families, where its SDP says', async ({ expect }) => {
+    const both = startPlane({ bindAddress: '::' }).plane;
+    try {
+      await withLeg(
+        async ({ call, peer, port }) => {
+          for (let n = 0; n < 5; n++) await peer.send(port, noise(160, n));
+          await eventually('a report', () => peer.heard.length > 0);
+          expect(peer.heard[0]?.by).toBe('rtcp');
+          await peer.report(port + 1);
+          await eventually('another report', () => peer.heard.length > 1);
+          expect((await call.finish()).legs[0]).toMatchObject({ packets: 5, rtcp: { received: 1, dropped: 0 } });
+        },
+        (peer) => peer.remote,
+        0,
+        both,
+      );
+    } finally {
+      await both.stop();
+    }
+  });
+
   it('sends from an odd port and has RTCP on one that is not the next', async ({ expect }) => {
     const odd = portRange(2) + 1;
     await withLeg(
@@ -160,18 +173,27 @@ describe.concurrent('RTCP of a leg', () => {
       () => undefined,
     ));
 
-  it('ends nothing with a BYE, and lets another sender be heard at once, as a new SIP dialog would not', ({ expect }) =>
-    withLeg(async ({ call, peer, port, another, wav }) => {
+  it('ends nothing with a BYE, and lets another sender be heard at once, as a new SIP dialog would not', async ({
+    expect,
+  }) => {
+    // Of its own, so that nobody else's farewells are counted.
+    const own = startPlane();
+    const read = (count: number): Promise<unknown> =>
+      eventually('goodbyes are read', async () => {
+        const value = /siprec_rtcp_packets_received_total\{type="bye"\} (\d+)/.exec(await own.metrics.render());
+        return Number(value?.[1]) >= count;
+      });
+    const body = async ({ call, peer, port, another, wav }: TestLeg): Promise<void> => {
       const [a, b, c] = [noise(4000, 31), noise(8000, 32), noise(4000, 33)];
       await speak(peer, port, a);
       await peer.report(port + 1, { bye: true });
       const next = await another();
       next.ssrc = 7;
       // A goodbye comes by another socket than what follows: the loop must have read it.
-      await byesRead(1);
+      await read(1);
       await speak(next, port, b);
       await next.report(port + 1, { bye: true });
-      await byesRead(2);
+      await read(2);
       await speak(peer, port, c);
       const result = await call.finish();
       expect(result.legs[0]).toMatchObject({ sources: 2, lost: 0 });
@@ -182,7 +204,9 @@ describe.concurrent('RTCP of a leg', () => {
         expect(at).toBeGreaterThanOrEqual(0);
         expect(mismatches(samples, pcm(speech), at)).toBe(0);
       }
-    }));
+    };
+    await withLeg(body, (peer) => peer.remote, 0, own.plane).finally(() => own.plane.stop());
+  });
 });
 
 describe.concurrent('RTCP from outside', () => {
@@ -298,21 +322,19 @@ describe.concurrent('the source of a leg', () => {
   it('is one of three that speak at once on one port: the newest is heard, and nobody flaps', ({ expect }) =>
     withLeg(async ({ call, peer, port, wav }) => {
       const voices = [1, 2, 3].map((ssrc) => ({ ssrc, sequence: ssrc * 1000, timestamp: ssrc * 1e6 }));
-      const speech = noise(16_000, 44);
-      const list = pieces(speech);
-      await paced(list.length, 20, async (i) => {
+      const speech = noise(9600, 44);
+      // All at once: whoever is silent for two ticks, because this process is busy, makes room for the others.
+      for (const [i, piece] of pieces(speech).entries()) {
         for (const voice of voices) {
           Object.assign(peer, voice);
-          await peer.send(port, voice.ssrc === 3 ? (list[i] ?? new Uint8Array()) : noise(160, i * 3 + voice.ssrc));
+          await peer.send(port, voice.ssrc === 3 ? piece : noise(160, i * 3 + voice.ssrc));
           Object.assign(voice, { sequence: peer.sequence, timestamp: peer.timestamp });
         }
-      });
+      }
       const [leg] = (await call.finish()).legs;
       expect(leg?.sources).toBe(3);
-      expect(leg?.dropped.stranger).toBe(2 * 99);
-      const samples = wav();
-      const heard = pcm(speech.subarray(160));
-      expect(mismatches(samples, heard, find(samples, heard))).toBe(0);
+      expect(leg?.dropped.stranger).toBe(2 * 59);
+      expect(wrong(wav(), speech)).toBe(0);
     }));
 
   it('is its own on each port, also when two legs have the same SSRC from the same address', ({ expect }) =>
