@@ -65,7 +65,7 @@ export class LegReports {
   }
 
   #send(bye: boolean): void {
-    const { ssrc, lastTimestamp, packets, bytes } = this.#stream;
+    const { ssrc, lastTimestamp, sourcePackets: packets, sourceBytes: bytes } = this.#stream;
     const asked = this.#asked;
     this.#asked = undefined;
     const delays = asked && [{ ...asked, delay: Math.round((this.#clock.monotonic() - asked.at) * 65.536) }];

@@ -5,13 +5,21 @@ import { token } from '../core/ids.js';
 import type { SipResponse } from '../sip/message.js';
 import { readOffer } from '../sip/sdp.js';
 import { DEFAULT_SIP_TIMERS, type SipTimers } from '../sip/sip-timers.js';
+import type { CallTurn } from './call-turn.js';
 import { padToLongest, readLegAudio } from './leg-audio.js';
 import { LegReports, type ReportsHeard } from './leg-reports.js';
 import { RecordingDialog } from './recording-dialog.js';
 import { RtpSender, type SendingLeg } from './rtp-sender.js';
 import { RtpStream } from './rtp-stream.js';
 import { openSipLink, type SipLink, type SipTarget } from './sip-link.js';
-import { joinBody, type OfferLeg, type OfferParticipant, writeMetadata, writeSdpOffer } from './siprec-offer.js';
+import {
+  joinBody,
+  type OfferLeg,
+  type OfferParticipant,
+  type SiprecBody,
+  writeMetadata,
+  writeSdpOffer,
+} from './siprec-offer.js';
 import { UdpSocket } from './udp-socket.js';
 
 export interface RecordingCallLeg {
@@ -20,6 +28,8 @@ export interface RecordingCallLeg {
   readonly participant: OfferParticipant;
   /** Mono at 8 kHz, or the path of a WAV file of any rate. */
   readonly audio: Int16Array | string;
+  /** The stream is offered and taken, and nothing is sent on it. */
+  readonly mute?: boolean;
 }
 
 export interface RecordingCallOptions {
@@ -33,6 +43,9 @@ export interface RecordingCallOptions {
   readonly callId?: string;
   /** Puts the call on hold by re-INVITE when `atMs` of audio is sent, and resumes it `forMs` later. */
   readonly hold?: { readonly atMs: number; readonly forMs: number };
+  readonly turns?: readonly CallTurn[];
+  /** Name of the group that the recording session is in: those of one call have it in common. */
+  readonly group?: string;
   readonly timers?: Partial<SipTimers>;
   readonly onEvent?: (event: RecordingCallEvent) => void;
   /** Hangs up: CANCEL before the answer, BYE after it. */
@@ -42,7 +55,7 @@ export interface RecordingCallOptions {
 /** `at` is epoch ms. */
 export type RecordingCallEvent =
   | { readonly type: 'response'; readonly at: number; readonly method: string; readonly status: number }
-  | { readonly type: 'answered' | 'held' | 'resumed' | 'audio_sent' | 'ended'; readonly at: number };
+  | { readonly type: 'answered' | 'held' | 'resumed' | 'transferred' | 'audio_sent' | 'ended'; readonly at: number };
 
 export interface LegReport {
   readonly label: string;
@@ -68,6 +81,10 @@ export interface CallReport {
   readonly audioStartedAt?: number;
   readonly audioEndedAt?: number;
   readonly endedAt: number;
+  /** From the first packet to the end of the last on the sender's clock, holds included. */
+  readonly audioMs?: number;
+  /** How late the latest packet left. */
+  readonly lateMs?: number;
   readonly responses: readonly { readonly method: string; readonly status: number; readonly at: number }[];
   readonly legs: readonly LegReport[];
 }
@@ -109,6 +126,8 @@ class RecordingCall {
   /** Aborts the audio: the peer or the caller ended the call. */
   readonly #over = new AbortController();
   readonly #times: { answeredAt?: number; audioStartedAt?: number; audioEndedAt?: number } = {};
+  #sent: { audioMs?: number; lateMs?: number } = {};
+  readonly #people: { participant: OfferParticipant; transfers: number }[];
   #sdpVersion = 0;
   #outcome: CallReport['outcome'] = 'completed';
   #remotes: (RemoteStream | undefined)[] = [];
@@ -131,11 +150,10 @@ class RecordingCall {
         new RtpStream(samples, {
           codec: this.#codec,
           packetTimeMs: this.#packetTimeMs,
-          ssrc: randomInt(2 ** 32),
-          sequence: randomInt(2 ** 16),
-          timestamp: randomInt(2 ** 32),
+          ...anySource(),
         }),
     );
+    this.#people = options.legs.map(({ participant }) => ({ participant, transfers: 0 }));
     this.#dialog = new RecordingDialog({
       link,
       target: requestUri(options.target),
@@ -191,14 +209,13 @@ class RecordingCall {
   }
 
   async #send(): Promise<void> {
-    const { hold } = this.#options;
     const { signal } = this.#over;
     const cname = token(12);
     const legs = this.#streams.map((stream, index): SendingLeg => {
       const [sockets, target] = [this.#sockets[index], this.#remotes[index]];
       if (sockets === undefined) throw new SrsError('SRS_INTERNAL', 'a leg has no socket');
       const [socket, rtcp] = sockets;
-      if (target === undefined) return { stream, socket };
+      if (target === undefined || this.#options.legs[index]?.mute) return { stream, socket };
       const { address, port, mux } = target;
       const way = mux ? socket : rtcp;
       const reports = new LegReports(stream, way, { address, port: mux ? port : port + 1 }, cname);
@@ -207,17 +224,43 @@ class RecordingCall {
     });
     const sender = new RtpSender(legs, this.#packetTimeMs);
     this.#times.audioStartedAt = Date.now();
-    if (hold !== undefined && (await sender.sendUntil(hold.atMs, signal)) === 'reached') {
-      await sender.pauseWhile(() => this.#holdFor(hold.forMs, signal), signal);
+    for (const turn of this.#turns()) {
+      if ((await sender.sendUntil(turn.atMs, signal)) !== 'reached') break;
+      await this.#take(turn, sender, signal);
     }
     await sender.sendUntil(Number.POSITIVE_INFINITY, signal);
+    this.#sent = { audioMs: sender.clockMs, lateMs: Math.round(sender.lateMs) };
     for (const reports of this.#reports) reports?.goodbye();
     this.#times.audioEndedAt = this.#note('audio_sent');
   }
 
-  async #holdFor(ms: number, signal: AbortSignal): Promise<void> {
+  #turns(): readonly CallTurn[] {
+    const { hold, turns = [] } = this.#options;
+    const all: readonly CallTurn[] = hold === undefined ? turns : [...turns, { kind: 'hold', ...hold }];
+    return all.toSorted((a, b) => a.atMs - b.atMs);
+  }
+
+  async #take(turn: CallTurn, sender: RtpSender, signal: AbortSignal): Promise<void> {
+    switch (turn.kind) {
+      case 'hold':
+        return sender.pauseWhile(() => this.#holdFor(turn.forMs, turn.by === 'address', signal), signal);
+      case 'pause':
+        return sender.pauseWhile(() => sleep(turn.forMs, signal), signal);
+      case 'new_source':
+        for (const stream of this.#streams) stream.renew(anySource());
+        return;
+      case 'transfer': {
+        const last = this.#people.at(-1);
+        if (last) Object.assign(last, { participant: turn.to, transfers: last.transfers + 1 });
+        await this.#dialog.reinvite(this.#offer('sendonly', true));
+        this.#note('transferred');
+      }
+    }
+  }
+
+  async #holdFor(ms: number, byAddress: boolean, signal: AbortSignal): Promise<void> {
     const began = performance.now();
-    await this.#dialog.reinvite(this.#offer('inactive', false));
+    await this.#dialog.reinvite(byAddress ? this.#offer('sendonly', false, true) : this.#offer('inactive', false));
     this.#note('held');
     await sleep(ms - (performance.now() - began), signal);
     if (signal.aborted) return;
@@ -225,9 +268,14 @@ class RecordingCall {
     this.#note('resumed');
   }
 
-  #offer(direction: 'sendonly' | 'inactive', withMetadata: boolean): { contentType: string; content: Uint8Array } {
+  #offer(direction: 'sendonly' | 'inactive', withMetadata: boolean, heldByAddress = false): SiprecBody {
     const legs = this.#options.legs.map(
-      ({ label, participant }, index): OfferLeg => ({ label, participant, port: this.#sockets[index]?.[0].port ?? 0 }),
+      ({ label, participant }, index): OfferLeg => ({
+        label,
+        participant,
+        ...this.#people[index],
+        port: this.#sockets[index]?.[0].port ?? 0,
+      }),
     );
     const sdp = writeSdpOffer({
       address: this.#link.localAddress,
@@ -236,16 +284,16 @@ class RecordingCall {
       codec: this.#codec,
       packetTimeMs: this.#packetTimeMs,
       direction,
+      heldByAddress,
       rtcpMux: this.#options.rtcpMux === true,
       legs,
     });
     // Holding changes nothing that the metadata tells, so the SDP stands alone (RFC 7866 §9.1 asks for changes only).
     if (!withMetadata) return { contentType: 'application/sdp', content: Buffer.from(sdp, 'utf8') };
-    return joinBody(
-      sdp,
-      writeMetadata({ callId: this.#callId, startedAt: this.#startedAt, legs }),
-      `siprec-${token(8)}`,
-    );
+    const { group } = this.#options;
+    const ties = group === undefined ? {} : { group };
+    const metadata = writeMetadata({ callId: this.#callId, startedAt: this.#startedAt, legs, ...ties });
+    return joinBody(sdp, metadata, `siprec-${token(8)}`);
   }
 
   #noteResponse(method: string, response: SipResponse): void {
@@ -254,7 +302,7 @@ class RecordingCall {
     this.#options.onEvent?.({ type: 'response', at, method, status: response.status });
   }
 
-  #note(type: 'answered' | 'held' | 'resumed' | 'audio_sent' | 'ended'): number {
+  #note(type: Exclude<RecordingCallEvent['type'], 'response'>): number {
     const at = Date.now();
     this.#options.onEvent?.({ type, at });
     return at;
@@ -268,6 +316,7 @@ class RecordingCall {
       startedAt: this.#startedAt,
       ...this.#times,
       endedAt: Date.now(),
+      ...this.#sent,
       responses: this.#responses,
       legs: this.#streams.map((stream, index) => {
         const remote = this.#remotes[index];
@@ -284,6 +333,10 @@ class RecordingCall {
       }),
     };
   }
+}
+
+function anySource(): { ssrc: number; sequence: number; timestamp: number } {
+  return { ssrc: randomInt(2 ** 32), sequence: randomInt(2 ** 16), timestamp: randomInt(2 ** 32) };
 }
 
 function requestUri(target: RecordingCallOptions['target']): string {

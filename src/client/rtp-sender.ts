@@ -22,6 +22,7 @@ export class RtpSender {
   #startedAt: number | undefined;
   #instant = 0;
   #heldMs = 0;
+  #lateMs = 0;
 
   constructor(legs: readonly SendingLeg[], packetTimeMs: number, clock: Clock = systemClock) {
     this.#legs = legs;
@@ -32,6 +33,16 @@ export class RtpSender {
   /** Audio sent so far, in ms. */
   get positionMs(): number {
     return this.#instant * this.#packetTimeMs;
+  }
+
+  /** The same on the clock of the call: with the time in which nothing was sent. */
+  get clockMs(): number {
+    return this.positionMs + this.#heldMs;
+  }
+
+  /** How late the latest packet left. */
+  get lateMs(): number {
+    return this.#lateMs;
   }
 
   /** Sends until `untilMs` of the audio, its end, or an abort; resolves when the last packet's own time is over too. */
@@ -58,6 +69,7 @@ export class RtpSender {
 
   #sendInstant(): boolean {
     let sent = false;
+    this.#lateMs = Math.max(this.#lateMs, this.#clock.monotonic() - (this.#startedAt ?? 0) - this.clockMs);
     for (const { stream, socket, target, reports } of this.#legs) {
       const packet = stream.next();
       if (packet === undefined) continue;
@@ -72,7 +84,7 @@ export class RtpSender {
 
   /** Waits for the time of the next packet, which is reckoned from the start and not from now. */
   #waitUntilDue(signal: AbortSignal): Promise<void> {
-    const due = (this.#startedAt ?? 0) + this.positionMs + this.#heldMs;
+    const due = (this.#startedAt ?? 0) + this.clockMs;
     const ms = due - this.#clock.monotonic();
     if (ms <= 0) return new Promise((resolve) => setImmediate(resolve));
     return new Promise((resolve) => {

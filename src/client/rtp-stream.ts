@@ -18,13 +18,16 @@ export class RtpStream {
   readonly #payload: Uint8Array;
   readonly #samplesPerPacket: number;
   readonly #payloadType: number;
-  readonly #ssrc: number;
+  #ssrc: number;
   #sequence: number;
   #timestamp: number;
   #position = 0;
   #marker = true;
   #packets = 0;
   #lastTimestamp = 0;
+  /** Sent by sources before the present one. */
+  #packetsBefore = 0;
+  #bytesBefore = 0;
 
   /** @param samples mono, 8 kHz */
   constructor(samples: Int16Array, options: RtpStreamOptions) {
@@ -44,9 +47,14 @@ export class RtpStream {
     return this.#ssrc;
   }
 
-  /** Payload bytes so far. */
-  get bytes(): number {
-    return this.#position;
+  /** Packets of the present source. */
+  get sourcePackets(): number {
+    return this.#packets - this.#packetsBefore;
+  }
+
+  /** Payload bytes of the present source. */
+  get sourceBytes(): number {
+    return this.#position - this.#bytesBefore;
   }
 
   /** Of the last packet. */
@@ -82,6 +90,16 @@ export class RtpStream {
     this.#timestamp = (this.#timestamp + payload.length) >>> 0;
     this.#packets += 1;
     return packet;
+  }
+
+  /** Goes on as another source: everything that an SRS may know the stream by is new (RFC 3550 §8). */
+  renew(source: { readonly ssrc: number; readonly sequence: number; readonly timestamp: number }): void {
+    this.#packetsBefore = this.#packets;
+    this.#bytesBefore = this.#position;
+    this.#ssrc = source.ssrc >>> 0;
+    this.#sequence = source.sequence & 0xffff;
+    this.#timestamp = source.timestamp >>> 0;
+    this.#marker = true;
   }
 
   /** Time in which nothing is sent: the timestamp goes on, the sequence number does not. */

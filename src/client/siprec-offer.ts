@@ -8,6 +8,8 @@ export interface OfferLeg {
   /** Local RTP port. */
   readonly port: number;
   readonly participant: OfferParticipant;
+  /** How often the stream has passed to somebody else: each is a participant of their own. */
+  readonly transfers?: number;
 }
 
 export interface OfferParticipant {
@@ -21,6 +23,8 @@ export interface OfferParticipant {
 export interface SdpOptions {
   /** IP address for `o=` and `c=`. */
   readonly address: string;
+  /** Writes 0.0.0.0 into `c=`: nothing is to be sent, as a hold was written before RFC 3264 (§8.4). */
+  readonly heldByAddress?: boolean;
   readonly sessionId: number;
   /** Rises by one with every changed offer (RFC 3264 §8). */
   readonly version: number;
@@ -40,7 +44,7 @@ export function writeSdpOffer(options: SdpOptions): string {
     'v=0',
     `o=sipscribe ${options.sessionId} ${options.version} IN ${family} ${options.address}`,
     's=-',
-    `c=IN ${family} ${options.address}`,
+    `c=IN ${family} ${options.heldByAddress ? (family === 'IP4' ? '0.0.0.0' : '::') : options.address}`,
     't=0 0',
   ];
   for (const leg of options.legs) {
@@ -86,6 +90,8 @@ export interface MetadataOptions {
   readonly callId: string;
   /** Epoch ms of the call's begin. */
   readonly startedAt: number;
+  /** Ties recording sessions of one call together (RFC 7865 §6.2). */
+  readonly group?: string;
   readonly legs: readonly OfferLeg[];
 }
 
@@ -94,18 +100,24 @@ export function writeMetadata(options: MetadataOptions): string {
   const id = (kind: string, label = ''): string => metadataId(`${options.callId}/${kind}/${label}`);
   const time = new Date(options.startedAt).toISOString();
   const session = id('session');
+  const group = options.group === undefined ? undefined : metadataId(options.group);
   const parts = [
     '<?xml version="1.0" encoding="UTF-8"?>',
     '<recording xmlns="urn:ietf:params:xml:ns:recording:1">',
     '  <datamode>complete</datamode>',
+    ...(group === undefined ? [] : [`  <group group_id="${group}"/>`]),
     `  <session session_id="${session}">`,
     `    <sipSessionID>${escapeXml(sipSessionId(options.callId))}</sipSessionID>`,
+    ...(group === undefined ? [] : [`    <group-ref>${group}</group-ref>`]),
     `    <start-time>${time}</start-time>`,
     '  </session>',
   ];
-  for (const { label, participant } of options.legs) {
+  const person = ({ label, transfers = 0 }: OfferLeg): string =>
+    id('participant', transfers === 0 ? label : `${label}/${transfers}`);
+  for (const leg of options.legs) {
+    const { participant } = leg;
     parts.push(
-      `  <participant participant_id="${id('participant', label)}">`,
+      `  <participant participant_id="${person(leg)}">`,
       `    <nameID aor="${escapeXml(participant.aor)}">`,
       `      <name xml:lang="en">${escapeXml(participant.name)}</name>`,
       '    </nameID>',
@@ -124,8 +136,9 @@ export function writeMetadata(options: MetadataOptions): string {
   }
   parts.push(`  <sessionrecordingassoc session_id="${session}">`, `    <associate-time>${time}</associate-time>`);
   parts.push('  </sessionrecordingassoc>');
-  for (const { label } of options.legs) {
-    const participant = id('participant', label);
+  for (const leg of options.legs) {
+    const { label } = leg;
+    const participant = person(leg);
     const heard = options.legs.filter((other) => other.label !== label);
     parts.push(
       `  <participantsessionassoc participant_id="${participant}" session_id="${session}">`,

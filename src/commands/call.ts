@@ -1,4 +1,5 @@
 import { parseDuration } from '../../config/formats.js';
+import type { CallTurn } from '../client/call-turn.js';
 import { type CallReport, placeRecordingCall, type RecordingCallEvent } from '../client/recording-client.js';
 import type { SipTarget } from '../client/sip-link.js';
 import type { OfferParticipant } from '../client/siprec-offer.js';
@@ -10,7 +11,7 @@ export async function run(invocation: Invocation): Promise<number> {
   const { terminal } = invocation;
   const target = readTarget(invocation.required('to'));
   const [caller, callee] = wavFiles(invocation);
-  const hold = readHold(invocation.option('hold'));
+  const group = invocation.option('group');
   const callId = invocation.option('call-id');
   if (callId !== undefined && !/^[\x21-\x7e]{1,200}$/.test(callId)) {
     throw new UsageError(`--call-id "${callId}": expected printable characters without blanks`);
@@ -21,9 +22,15 @@ export async function run(invocation: Invocation): Promise<number> {
     packetTimeMs: readPacketTime(invocation.option('ptime')),
     legs: [
       { label: '1', participant: participant(invocation, 'caller', 'Caller'), audio: caller },
-      { label: '2', participant: participant(invocation, 'callee', 'Callee'), audio: callee },
+      {
+        label: '2',
+        participant: participant(invocation, 'callee', 'Callee'),
+        audio: callee,
+        mute: invocation.flagged('one-sided'),
+      },
     ],
-    ...(hold === undefined ? {} : { hold }),
+    turns: readTurns(invocation),
+    ...(group === undefined ? {} : { group }),
     ...(callId === undefined ? {} : { callId }),
     rtcpMux: invocation.flagged('rtcp-mux'),
     onEvent: (event) => terminal.note(describe(event)),
@@ -83,12 +90,38 @@ function readPacketTime(text = '20'): number {
   throw new UsageError(`--ptime "${text}": expected 10, 20, 30, 40 or 60`);
 }
 
-/** Reads `5s:3s`: on hold when five seconds are sent, for three seconds. */
-function readHold(text: string | undefined): { atMs: number; forMs: number } | undefined {
+function readTurns(invocation: Invocation): CallTurn[] {
+  const by = invocation.option('hold-by') ?? 'direction';
+  if (by !== 'direction' && by !== 'address') throw new UsageError(`--hold-by "${by}": expected direction or address`);
+  const turns: CallTurn[] = [];
+  const hold = readSpan('hold', invocation.option('hold'));
+  if (hold) turns.push({ kind: 'hold', by, ...hold });
+  const pause = readSpan('pause', invocation.option('pause'));
+  if (pause) turns.push({ kind: 'pause', ...pause });
+  const change = invocation.option('ssrc-change');
+  if (change !== undefined) turns.push({ kind: 'new_source', atMs: readTime('ssrc-change', change) });
+  const transfer = invocation.option('transfer');
+  if (transfer !== undefined) {
+    const [, at = '', name = ''] = /^([^:]*):(.+)$/.exec(transfer) ?? [];
+    if (name === '') throw new UsageError(`--transfer "${transfer}": expected a duration and a name such as 5s:Dora`);
+    const to = { name, aor: `sip:${encodeURIComponent(name)}@example.com`, role: 'callee' };
+    turns.push({ kind: 'transfer', atMs: readTime('transfer', at), to });
+  }
+  return turns;
+}
+
+function readTime(option: string, text: string): number {
+  const ms = parseDuration(text);
+  if (ms === undefined) throw new UsageError(`--${option} "${text}": expected a duration such as 5s`);
+  return ms;
+}
+
+/** Reads `5s:3s`: when five seconds are sent, for three seconds. */
+function readSpan(option: string, text: string | undefined): { atMs: number; forMs: number } | undefined {
   if (text === undefined) return undefined;
   const [at, length, ...rest] = text.split(':').map(parseDuration);
   if (at === undefined || length === undefined || rest.length > 0 || length === 0) {
-    throw new UsageError(`--hold "${text}": expected two durations such as 5s:3s`);
+    throw new UsageError(`--${option} "${text}": expected two durations such as 5s:3s`);
   }
   return { atMs: at, forMs: length };
 }
@@ -97,6 +130,7 @@ const EVENT_WORDS: Readonly<Record<Exclude<RecordingCallEvent['type'], 'response
   answered: 'answered, sending audio',
   held: 'on hold',
   resumed: 'resumed',
+  transferred: 'transferred',
   audio_sent: 'audio is over, hanging up',
   ended: 'call ended',
 };

@@ -52,6 +52,16 @@ describe('the SDP of the test SRC', () => {
     ]);
     expect(sdp('sendonly', '2001:db8::1')).toContain('c=IN IP6 2001:db8::1\r\n');
   });
+
+  it.each([
+    ['192.0.2.1', 'c=IN IP4 0.0.0.0'],
+    ['2001:db8::1', 'c=IN IP6 ::'],
+  ])('holds by the address of nobody when that is wanted (%s)', (address, line) => {
+    const options = { sessionId: 7, version: 3, codec: 'PCMA', packetTimeMs: 20, direction: 'sendonly', legs } as const;
+    const held = writeSdpOffer({ ...options, address, heldByAddress: true });
+    expect(held).toContain(`${line}\r\n`);
+    expect(held).toContain(`o=sipscribe 7 3 IN IP${address.includes(':') ? 6 : 4} ${address}\r\n`);
+  });
 });
 
 describe('the metadata of the test SRC', () => {
@@ -68,6 +78,22 @@ describe('the metadata of the test SRC', () => {
       { participantId: ann?.id, send: [first?.id], receive: [second?.id] },
       { participantId: bob?.id, send: [second?.id], receive: [first?.id] },
     ]);
+  });
+
+  it('names a group that other sessions may have in common, and somebody else after a transfer', () => {
+    const told = (callId: string, transfers: number) => {
+      const changed = legs.map((leg, index) => (index === 1 ? { ...leg, transfers } : leg));
+      const text = writeMetadata({ callId, startedAt: 1_772_000_000_000, legs: changed, group: 'one call' });
+      return readMetadata(Buffer.from(text)).metadata;
+    };
+    const [before, after, other] = [told('a', 0), told('a', 1), told('b', 0)];
+    expect(before?.groups).toHaveLength(1);
+    expect(other?.groups?.[0]?.id).toBe(before?.groups?.[0]?.id);
+    expect(before?.sessions[0]?.groupId).toBe(before?.groups?.[0]?.id);
+    expect(after?.sessions[0]?.id).toBe(before?.sessions[0]?.id);
+    expect(after?.participants[0]?.id).toBe(before?.participants[0]?.id);
+    expect(after?.participants[1]?.id).not.toBe(before?.participants[1]?.id);
+    expect(after?.associations[1]?.participantId).toBe(after?.participants[1]?.id);
   });
 
   it('brings names and addresses through, whatever characters they hold, without what XML forbids', () => {
