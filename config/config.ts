@@ -103,6 +103,7 @@ export interface RtpConfig {
   readonly portMax: number;
   readonly externalAddress?: string;
   readonly timeoutMs: number;
+  readonly receiver: 'auto' | 'node';
   readonly tickMs: number;
   /** At least 1: `MEDIA_WORKERS=0` is worked out already. */
   readonly workers: number;
@@ -191,6 +192,7 @@ export function groupValues(values: Values): Omit<Config, 'entries' | 'notes'> {
       portMax: values.RTP_PORT_MAX,
       ...(values.EXTERNAL_IP === undefined ? {} : { externalAddress: values.EXTERNAL_IP }),
       timeoutMs: values.RTP_TIMEOUT,
+      receiver: values.RTP_RECEIVER,
       tickMs: values.RTP_TICK,
       workers: values.MEDIA_WORKERS || Math.ceil(values.MAX_CONCURRENT_CALLS / CALLS_PER_WORKER),
     },

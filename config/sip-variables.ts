@@ -108,6 +108,11 @@ export const SIP_VARIABLES = {
     '30s',
     'A leg without RTP for so long is reported while the call goes on; it does not end the call.',
   ),
+  RTP_RECEIVER: given(
+    oneOf('auto', 'node'),
+    'auto',
+    'How packets are received: in batches where the system and the package koffi allow it, or with the sockets of Node.',
+  ),
   RTP_TICK: given(duration('10ms', '1s'), '100ms', 'How often media workers drain their sockets.'),
   MEDIA_WORKERS: given(integer(0, 64), '0', 'Media threads; 0 = as many as MAX_CONCURRENT_CALLS needs.'),
 } as const;

@@ -27,6 +27,7 @@ const DOORS: Record<string, readonly string[]> = {
   execa: ['src/stt/whisper/subprocess.ts'],
   fastify: ['src/http/http-server.ts'],
   'opus-decoder': ['src/audio/opus.ts'],
+  koffi: ['src/rtp/libc.ts'],
   pino: ['src/core/logger.ts'],
   'prom-client': ['src/core/metrics.ts'],
   saxes: ['src/sip/metadata-xml.ts'],

@@ -1,22 +1,22 @@
 import { LineProgram } from './native-program.js';
-import type { PacketFile } from './packet-file.js';
-import { RtpLoad } from './rtp-load.js';
+import type { Loads } from './row.js';
+import type { RtpLoad } from './rtp-load.js';
 
 /** Above the ports of a bench of SIP, below those that the system gives away. */
 const FIRST_PORT = 10_000;
 
 /** µs of CPU per packet of the least that receiving can cost: `rtp-drain.c` under the same load on the same tick. */
 export async function measureBaseline(
-  programs: { readonly load: string; readonly drain: string },
-  packets: PacketFile,
+  program: string,
+  loads: Loads,
   streams: number,
   options: { readonly tickMs: number; readonly marks: readonly [from: number, to: number]; readonly rounds: number },
 ): Promise<number> {
-  const drain = new LineProgram(programs.drain, [options.tickMs, FIRST_PORT, streams]);
+  const drain = new LineProgram(program, [options.tickMs, FIRST_PORT, streams]);
   let load: RtpLoad | undefined;
   try {
     const [, ...ports] = await drain.line();
-    load = new RtpLoad(programs.load, packets, ports.map(Number), options);
+    load = loads(ports.map(Number), options);
     const snapshots: [packets: number, cpuMicroseconds: number][] = [];
     for (const _mark of options.marks) {
       await load.mark();

@@ -6,7 +6,8 @@ import { measureBaseline } from './baseline.js';
 import { compile } from './native-program.js';
 import { writePacketFile } from './packet-file.js';
 import { printTable } from './result-table.js';
-import { barePlane, measureRow, type RowResult, type Subject, stalledServer, wholeServer } from './row.js';
+import { barePlane, type Loads, measureRow, type RowResult, type Subject, stalledServer, wholeServer } from './row.js';
+import { RtpLoad } from './rtp-load.js';
 
 /**
  * `npm run bench:media [-- --calls 500,1000 --seconds 60 --directory /recordings --only server,stall]`: what a packet costs, what is lost,
@@ -24,12 +25,12 @@ const MIDDLE_CALLS = 500;
 
 type Kind = 'server' | 'stall' | 'plane' | 'voice';
 const KINDS: Readonly<
-  Record<Kind, { readonly name: string; readonly open: (calls: number, at: string) => Promise<Subject> }>
+  Record<Kind, { readonly name: string; readonly open: (calls: number, at: string, loads: Loads) => Promise<Subject> }>
 > = {
   server: { name: 'whole server', open: wholeServer },
   stall: {
     name: `whole server, stopped for ${STALL_MS / 1000} s`,
-    open: (calls, at) => stalledServer(calls, at, STALL_MS),
+    open: (calls, at, loads) => stalledServer(calls, at, loads, STALL_MS),
   },
   plane: { name: 'media plane alone', open: (calls, at) => barePlane(calls, at, false) },
   voice: { name: 'media plane alone, voice activity on', open: (calls, at) => barePlane(calls, at, true) },
@@ -56,10 +57,11 @@ try {
   const programs = { load: compile('rtp-load', root), drain: compile('rtp-drain', root) };
   const rounds = (WARM_SECONDS + seconds) * ROUNDS_PER_SECOND;
   const packets = writePacketFile(join(root, 'packets'), rounds);
+  const loads: Loads = (ports, plan) => new RtpLoad(programs.load, packets, ports, plan);
   const row = async (kind: Kind, calls: number): Promise<RowResult> => {
     const { name, open } = KINDS[kind];
     const to = BASELINE_SECONDS * ROUNDS_PER_SECOND;
-    const baseline = await measureBaseline(programs, packets, 2 * calls, {
+    const baseline = await measureBaseline(programs.drain, loads, 2 * calls, {
       tickMs: TICK_MS,
       marks: [ROUNDS_PER_SECOND, to],
       rounds: to + 1,
@@ -75,7 +77,7 @@ try {
       rounds,
     };
     console.error(`${name}, ${calls} calls …`);
-    return await measureRow(plan, baseline, await open(calls, directory), programs.load, packets);
+    return await measureRow(plan, baseline, await open(calls, directory, loads), loads);
   };
   const results: RowResult[] = [];
   const middle = counts.includes(MIDDLE_CALLS) ? MIDDLE_CALLS : (counts[0] ?? MIDDLE_CALLS);

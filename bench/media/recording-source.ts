@@ -8,10 +8,11 @@ const T1_MS = 500;
 const GIVE_UP_MS = 8_000;
 
 /** A call that was answered. */
-interface Answered {
+export interface Answered {
   readonly id: string;
   /** The To header with the server's tag. */
   readonly to: string;
+  /** Of the server, one for each leg. */
   readonly rtpPorts: readonly number[];
   /** From the first INVITE to its 200, in ms. */
   readonly ms: number;
@@ -43,10 +44,13 @@ export class RecordingSource {
     return new RecordingSource(socket, server);
   }
 
-  /** Sets calls up, `rate` a second, and keeps them. Returns the server's RTP ports, two a call. */
-  async hold(calls: number, rate: number): Promise<number[]> {
-    const answers = await this.#paced(calls, rate, () => this.#invite());
-    return answers.flatMap(({ rtpPorts }) => rtpPorts);
+  /** Sets calls up, `rate` a second, and keeps them. */
+  hold(calls: number, rate: number): Promise<Answered[]> {
+    return this.#paced(calls, rate, () => this.#invite());
+  }
+
+  async end(calls: readonly Answered[]): Promise<void> {
+    await Promise.all(calls.map((call) => this.#bye(call)));
   }
 
   /** Places short calls, `rate` a second, and returns how long each INVITE waited for its 200, in ms. */
@@ -54,7 +58,7 @@ export class RecordingSource {
     const answers = await this.#paced(calls, rate, async () => {
       const call = await this.#invite();
       await sleep(1_000);
-      await this.#transact(this.#request('BYE', call.id, 2, call.to, []), call.id, 'BYE');
+      await this.#bye(call);
       return call;
     });
     return answers.map(({ ms }) => ms);
@@ -73,6 +77,10 @@ export class RecordingSource {
       await sleep(2);
     }
     return Promise.all(placed);
+  }
+
+  async #bye({ id, to }: Answered): Promise<void> {
+    await this.#transact(this.#request('BYE', id, 2, to, []), id, 'BYE');
   }
 
   async #invite(): Promise<Answered> {

@@ -2,15 +2,17 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Figures } from './figures.js';
 import { kernelDrops } from './kernel-drops.js';
 import { MeasuredProcess } from './measured-process.js';
-import type { PacketFile } from './packet-file.js';
-import { RecordingSource } from './recording-source.js';
-import { RtpLoad } from './rtp-load.js';
+import { type Answered, RecordingSource } from './recording-source.js';
+import type { LoadPlan, RtpLoad } from './rtp-load.js';
 
 /** Counters of the media threads reach the main thread once a second. */
 const COUNTERS_MS = 1_500;
 /** Calls a second while they are set up, and while their INVITEs are timed. */
 const SETUP_RATE = 100;
 const PLACED_RATE = 10;
+/** Calls that are recorded for a while and ended before anything is measured. */
+const WARMING_CALLS = 60;
+const WARMING_ROUNDS = 150;
 
 /** What was asked of one row, in rounds of 20 ms: compiled code and page tables come first and do not count. */
 export interface RowPlan {
@@ -44,6 +46,9 @@ export interface RowResult {
   readonly opened?: readonly number[];
 }
 
+/** Starts a load of ports. */
+export type Loads = (ports: readonly number[], plan: LoadPlan) => RtpLoad;
+
 export interface Subject {
   readonly process: MeasuredProcess;
   readonly rtpPorts: readonly number[];
@@ -54,7 +59,7 @@ export interface Subject {
 }
 
 /** A whole server with calls that an SRC has placed; in the second half it answers ten more a second. */
-export async function wholeServer(calls: number, directory: string): Promise<Subject> {
+export async function wholeServer(calls: number, directory: string, loads: Loads): Promise<Subject> {
   const { process, ready } = await MeasuredProcess.start('whole-server.js', [], {
     SIP_HOST: '127.0.0.1',
     UDP_PORTS: '0',
@@ -67,8 +72,12 @@ export async function wholeServer(calls: number, directory: string): Promise<Sub
     DATA_DIR: directory,
   });
   const source = await RecordingSource.open(ready.sipPort);
+  // Compiled code, and the room in which young objects die, come with the first calls and belong to none of those that are measured.
+  const warming = await source.hold(WARMING_CALLS, SETUP_RATE);
+  await loads(ports(warming), { rounds: WARMING_ROUNDS, marks: [] }).end();
+  await source.end(warming);
   const before = await process.figures();
-  const rtpPorts = await source.hold(calls, SETUP_RATE);
+  const rtpPorts = ports(await source.hold(calls, SETUP_RATE));
   return {
     process,
     rtpPorts,
@@ -83,8 +92,8 @@ export async function wholeServer(calls: number, directory: string): Promise<Sub
 }
 
 /** The same server; in the second half the whole process stands still for a while. */
-export async function stalledServer(calls: number, directory: string, stallMs: number): Promise<Subject> {
-  const subject = await wholeServer(calls, directory);
+export async function stalledServer(calls: number, directory: string, loads: Loads, stallMs: number): Promise<Subject> {
+  const subject = await wholeServer(calls, directory, loads);
   const meanwhile = async (): Promise<Partial<RowResult>> => {
     await subject.process.stall(stallMs);
     return {};
@@ -105,18 +114,10 @@ export async function barePlane(calls: number, directory: string, utterances: bo
   };
 }
 
-export async function measureRow(
-  plan: RowPlan,
-  baseline: number,
-  subject: Subject,
-  program: string,
-  packets: PacketFile,
-): Promise<RowResult> {
+export async function measureRow(plan: RowPlan, baseline: number, subject: Subject, loads: Loads): Promise<RowResult> {
   const { process, rtpPorts, before } = subject;
-  const load = new RtpLoad(program, packets, rtpPorts, {
-    rounds: plan.rounds,
-    marks: [plan.warmRounds, plan.halfRound],
-  });
+  const earlier = (await process.figures()).packets;
+  const load = loads(rtpPorts, { rounds: plan.rounds, marks: [plan.warmRounds, plan.halfRound] });
   try {
     const sentWarm = await load.mark();
     const warm = await process.figures();
@@ -128,14 +129,15 @@ export async function measureRow(
     ]);
     const end = await process.figures();
     await sleep(COUNTERS_MS);
-    const { packets: received, dropped } = await process.figures();
+    const final = await process.figures();
+    const dropped = final.dropped - before.dropped;
     return {
       name: plan.name,
       calls: plan.calls,
       perPacket: (half.cpuMicroseconds - warm.cpuMicroseconds) / (sentHalf - sentWarm),
       baseline,
       sent,
-      lost: sent - (received - dropped),
+      lost: sent - (final.packets - earlier - dropped),
       kernelDrops: kernelDrops(rtpPorts),
       dropped,
       loopDelayP99: Math.max(half.loopDelayP99, end.loopDelayP99),
@@ -148,6 +150,10 @@ export async function measureRow(
     subject.close();
     await process.kill();
   }
+}
+
+function ports(calls: readonly Answered[]): number[] {
+  return calls.flatMap(({ rtpPorts }) => rtpPorts);
 }
 
 export function sorted(values: readonly number[]): number[] {

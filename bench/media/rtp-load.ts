@@ -1,17 +1,17 @@
 import { LineProgram } from './native-program.js';
 import type { PacketFile } from './packet-file.js';
 
+/** How many rounds of 20 ms are sent, and at which of them `mark` resolves, in order. */
+export interface LoadPlan {
+  readonly rounds: number;
+  readonly marks: readonly number[];
+}
+
 /** The load while it runs: `rtp-load.c` in a process of its own. */
 export class RtpLoad {
   readonly #program: LineProgram;
 
-  /** @param plan how many rounds of 20 ms are sent, and at which of them `mark` resolves, in order */
-  constructor(
-    program: string,
-    { path, packetBytes, tracks }: PacketFile,
-    ports: readonly number[],
-    plan: { readonly rounds: number; readonly marks: readonly number[] },
-  ) {
+  constructor(program: string, { path, packetBytes, tracks }: PacketFile, ports: readonly number[], plan: LoadPlan) {
     this.#program = new LineProgram(program, [path, packetBytes, tracks, plan.rounds, ...plan.marks]);
     this.#program.say(ports.join('\n'));
     this.#program.close();

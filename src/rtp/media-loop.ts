@@ -4,7 +4,7 @@ import { SrsError } from '../core/errors.js';
 import { callMessages } from './call-messages.js';
 import { MediaCounters } from './media-counters.js';
 import type { LegOptions, PauseInstant } from './media-plane.js';
-import { openPacketSource, type PacketSource } from './packet-source.js';
+import type { OpenPacketSource, PacketSource } from './packet-source.js';
 import { PauseGate } from './pause-gate.js';
 import { RecordedCall } from './recorded-call.js';
 import type { RecordedLeg } from './recorded-leg.js';
@@ -54,6 +54,7 @@ export class MediaLoop {
   readonly #settings: WorkerSettings;
   readonly #voice: VoiceActivityEngine;
   readonly #port: MainPort;
+  readonly #openSource: OpenPacketSource;
   readonly #control: Int32Array;
   readonly #calls = new Map<number, OpenCall>();
   readonly #unfinished: UnfinishedCalls;
@@ -70,10 +71,11 @@ export class MediaLoop {
   #countersAt = 0;
   #faultAt = Number.NEGATIVE_INFINITY;
 
-  constructor(settings: WorkerSettings, voice: VoiceActivityEngine, port: MainPort) {
+  constructor(settings: WorkerSettings, voice: VoiceActivityEngine, port: MainPort, openSource: OpenPacketSource) {
     this.#settings = settings;
     this.#voice = voice;
     this.#port = port;
+    this.#openSource = openSource;
     this.#control = new Int32Array(settings.control);
     this.#budget = new BacklogBudget(settings.backlogBytes);
     this.#unfinished = new UnfinishedCalls(settings.diskPatienceMs, (reply) => {
@@ -189,7 +191,7 @@ export class MediaLoop {
         this.#fault(error);
       }
     };
-    const sources = [await openPacketSource(bindAddress, request.port, receive)];
+    const sources = [await this.#openSource(bindAddress, request.port, receive)];
     try {
       // With rtcp-mux too: some senders offer it and use a port of its own all the same.
       const receiveRtcp = (bytes: Uint8Array, address: string, port: number): void => {
@@ -199,7 +201,7 @@ export class MediaLoop {
           this.#fault(error);
         }
       };
-      sources.push(await openPacketSource(bindAddress, request.port + 1, receiveRtcp));
+      sources.push(await this.#openSource(bindAddress, request.port + 1, receiveRtcp));
       recorded = call.recorded.addLeg(request.leg, request.formats, request.active, request.remote);
       if (request.keys) recorded.security.change(request.keys);
     } catch (error) {
@@ -241,15 +243,17 @@ export class MediaLoop {
     setImmediate(() => this.#turn());
   }
 
-  /** Runs in the check phase: libuv has just polled, so every socket was read, up to 32 packets each. */
+  /** Runs in the check phase: libuv has just polled, so Node's own sockets were read, up to 32 packets each. The others are read here. */
   #turn(): void {
+    const due = sharedClock() >= this.#nextTick;
+    if (due || this.#backlogTurns > 0 || this.#whenDrained.length > 0) this.#drain();
     const backlog = this.#takeBacklog() && ++this.#backlogTurns < MAX_BACKLOG_TURNS;
     const acts = backlog ? [] : this.#whenDrained.splice(0);
     for (const act of acts) act();
     if (!backlog) {
       this.#backlogTurns = 0;
-      const now = sharedClock();
-      if (now >= this.#nextTick) {
+      if (due) {
+        const now = sharedClock();
         this.#nextTick = Math.max(this.#nextTick + this.#settings.tickMs, now + this.#settings.tickMs / 2);
         this.#tick(now);
       }
@@ -265,6 +269,12 @@ export class MediaLoop {
     }
     this.#seen = Atomics.load(this.#control, 0);
     setImmediate(() => this.#turn());
+  }
+
+  #drain(): void {
+    for (const call of this.#calls.values()) {
+      for (const leg of call.legs.values()) for (const source of leg.sources) source.drain();
+    }
   }
 
   #takeBacklog(): boolean {
@@ -313,6 +323,7 @@ export class MediaLoop {
   }
 
   async #drop(call: OpenCall): Promise<void> {
+    for (const leg of call.legs.values()) for (const source of leg.sources) source.drain();
     this.#calls.delete(call.call);
     farewell(call);
     await Promise.all([...call.legs.values()].map(closeSources));

@@ -13,7 +13,7 @@ import type { MediaCall, MediaCallEvents, MediaCallOptions, MediaCallResult, Med
 import { PortPool } from './port-pool.js';
 import { ThreadCall, type WorkerPatience } from './thread-call.js';
 import { MAX_CALLS_PER_WORKER, WorkerHandle, WorkerRefusal } from './worker-handle.js';
-import type { WorkerMessage } from './worker-protocol.js';
+import type { ReceiverChoice, WorkerMessage } from './worker-protocol.js';
 
 /** A worker that dies sooner after its start than this is not replaced at once. */
 const RESTART_MS = 1000;
@@ -39,6 +39,8 @@ export interface MediaThreadsOptions {
   readonly quarantineMs?: number;
   /** How long a finished call waits for late packets, in ms. Default 200. */
   readonly tailMs?: number;
+  /** Default `auto`: packets are received in batches where that is possible. */
+  readonly receiver?: ReceiverChoice;
   readonly utterance?: Partial<Omit<UtteranceCutterOptions, 'sampleRate'>>;
   /** Memory for what the disk does not take, of all workers together. Default 256 MB. */
   readonly backlogBytes?: number;
@@ -101,6 +103,8 @@ export class MediaThreads implements MediaPlane {
   start(): Promise<void> {
     this.#starting ??= (async () => {
       await Promise.all(Array.from({ length: this.#workerCount }, () => this.#startWorker().ready));
+      const batches = this.#workers.every((worker) => worker.batches);
+      this.#options.logger.info({ workers: this.#workers.length, batches }, 'media workers are ready');
     })();
     return this.#starting;
   }
@@ -206,6 +210,7 @@ export class MediaThreads implements MediaPlane {
     const worker = new WorkerHandle(
       {
         bindAddress,
+        receiver: this.#options.receiver ?? 'auto',
         tickMs,
         tailMs,
         utterance: { ...utterance, sampleRate: SAMPLE_RATE },

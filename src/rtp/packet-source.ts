@@ -1,25 +1,28 @@
 import { createSocket } from 'node:dgram';
 import { isIPv4, isIPv6 } from 'node:net';
 
-/** The sender's `port` and `address` are only read, never kept by reference. */
+/** `bytes` are good until it returns: their memory may be used again for the next packet. They may be written over. */
 export type PacketReceiver = (bytes: Uint8Array, address: string, port: number) => void;
 
 /** A bound UDP port that hands over what arrives, and from which reports leave. */
 export interface PacketSource {
   readonly port: number;
+  /** Hands over what has come, 32 packets at most. Node's own sockets do that by themselves, whenever the event loop turns. */
+  drain(): void;
   /** Sends at once, and tells nobody whether it could: RTCP has no answer to wait for. `address` is an IP address. */
   send(bytes: Uint8Array, address: string, port: number): void;
   /** Resolves when the port is free again. Idempotent. */
   close(): Promise<void>;
 }
 
+/** Rejects with the system's error (`EADDRINUSE`, `EACCES`, `EADDRNOTAVAIL`). */
+export type OpenPacketSource = (address: string, port: number, receive: PacketReceiver) => Promise<PacketSource>;
+
 /**
- * Binds a UDP port. One socket per stream with the system's default buffer holds 5 s of a G.711 stream, so a stall of the thread loses
+ * Binds a UDP port with Node's own socket. One socket per stream with the system's default buffer holds 5 s of a G.711 stream, so a stall of the thread loses
  * nothing; a shared socket would lose packets at once.
- *
- * Rejects with the system's error (`EADDRINUSE`, `EACCES`, `EADDRNOTAVAIL`).
  */
-export function openPacketSource(address: string, port: number, receive: PacketReceiver): Promise<PacketSource> {
+export const openNodeSocket: OpenPacketSource = (address, port, receive) => {
   return new Promise((resolve, reject) => {
     const family = isIPv6(address) ? 6 : 4;
     const socket = createSocket({
@@ -39,6 +42,7 @@ export function openPacketSource(address: string, port: number, receive: PacketR
       socket.on('message', (bytes, from) => receive(bytes, from.address, from.port));
       resolve({
         port: socket.address().port,
+        drain: () => {},
         send: (payload, to, toPort) => {
           if (closing) return;
           // A socket for both families takes IPv4 addresses as mapped ones (RFC 4291 §2.5.5.2).
@@ -53,4 +57,4 @@ export function openPacketSource(address: string, port: number, receive: PacketR
       });
     });
   });
-}
+};

@@ -1,8 +1,10 @@
+import { closeSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { compiledEntry } from '../core/entry.js';
 import { SrsError } from '../core/errors.js';
 import type { MediaCallResult, PauseInstant } from './media-plane.js';
 import { PauseGate } from './pause-gate.js';
+import { SocketBook } from './socket-book.js';
 import type {
   OpenedLegs,
   RequestEnvelope,
@@ -51,6 +53,7 @@ export class WorkerHandle {
   readonly #control = new SharedArrayBuffer(4);
   readonly #wake = new Int32Array(this.#control);
   readonly #gates = PauseGate.memory(MAX_CALLS_PER_WORKER);
+  readonly #sockets = SocketBook.memory(MAX_CALLS_PER_WORKER);
   /** Slots of gates that calls have given back. */
   readonly #freeSlots: number[] = [];
   #slots = 0;
@@ -61,14 +64,24 @@ export class WorkerHandle {
   #nextId = 1;
   #error: Error | undefined;
   #ended = false;
+  #batches = false;
   #stopping: Promise<void> | undefined;
   readonly #gone: Promise<void>;
   #leave: () => void = () => {};
 
   /** @param program of the thread; tests pass one that hangs */
-  constructor(settings: Omit<WorkerSettings, 'control' | 'gates'>, events: WorkerHandleEvents, program?: URL) {
+  constructor(
+    settings: Omit<WorkerSettings, 'control' | 'gates' | 'sockets'>,
+    events: WorkerHandleEvents,
+    program?: URL,
+  ) {
     this.#events = events;
-    const workerData: WorkerSettings = { ...settings, control: this.#control, gates: this.#gates };
+    const workerData: WorkerSettings = {
+      ...settings,
+      control: this.#control,
+      gates: this.#gates,
+      sockets: this.#sockets,
+    };
     this.#worker = new Worker(program ?? compiledEntry(import.meta.url, './media-worker.js'), {
       workerData,
       name: 'media',
@@ -85,12 +98,21 @@ export class WorkerHandle {
     this.#gone = new Promise((resolve) => {
       this.#leave = resolve;
     });
-    this.#worker.once('exit', (code) => this.#onExit(code));
+    this.#worker.once('exit', (code) => {
+      // Only now: a thread that was given up may still have been using them.
+      for (const socket of new SocketBook(this.#sockets).takeAll()) closeQuietly(socket);
+      this.#onExit(code);
+    });
   }
 
   /** Resolves when the thread serves; rejects with `SRS_MEDIA_WORKER` when it ended before. */
   get ready(): Promise<void> {
     return this.#ready;
+  }
+
+  /** Whether it receives packets in batches. Known when it is ready. */
+  get batches(): boolean {
+    return this.#batches;
   }
 
   get alive(): boolean {
@@ -148,8 +170,10 @@ export class WorkerHandle {
 
   #onMessage(message: WorkerMessage): void {
     if (this.#ended) return;
-    if (message.kind === 'ready') this.#settle(0, undefined, undefined);
-    else if (message.kind === 'reply') this.#settle(message.id, message.result, message.error);
+    if (message.kind === 'ready') {
+      this.#batches = message.batches === true;
+      this.#settle(0, undefined, undefined);
+    } else if (message.kind === 'reply') this.#settle(message.id, message.result, message.error);
     else this.#events.message(message);
   }
 
@@ -170,6 +194,14 @@ export class WorkerHandle {
     this.#waiters.clear();
     for (const waiter of waiters) waiter.reject(died(error));
     this.#events.ended(error);
+  }
+}
+
+function closeQuietly(socket: number): void {
+  try {
+    closeSync(socket);
+  } catch {
+    // It is closed already.
   }
 }
 

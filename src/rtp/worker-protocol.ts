@@ -9,12 +9,18 @@ import type { DigitPress } from './leg-digits.js';
 import type { MediaCountersDelta } from './media-counters.js';
 import type { LegOptions, LegRemote, MediaCallResult, PauseInstant } from './media-plane.js';
 
+export type ReceiverChoice = 'auto' | 'node';
+
 /** What a media worker is started with. */
 export interface WorkerSettings {
   /** One Int32: main adds one and notifies after each message, which ends the worker's wait. */
   readonly control: SharedArrayBuffer;
   /** Shared, see `pause-gate.ts`. */
   readonly gates: Int32Array;
+  /** Shared, see `socket-book.ts`. */
+  readonly sockets: Int32Array;
+  /** `auto`: in batches where that is possible; `node`: with Node's own sockets. */
+  readonly receiver: ReceiverChoice;
   readonly bindAddress: string;
   readonly tickMs: number;
   readonly tailMs: number;
@@ -86,7 +92,8 @@ export interface WireError {
 
 /** Worker to main. */
 export type WorkerMessage =
-  | { readonly kind: 'ready' }
+  /** Whether packets are received in batches. */
+  | { readonly kind: 'ready'; readonly batches: boolean }
   | {
       readonly kind: 'reply';
       readonly id: number;
