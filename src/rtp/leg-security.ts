@@ -52,6 +52,11 @@ export class LegSecurity {
     return this.#now !== undefined || this.#former !== undefined;
   }
 
+  /** Whether only packets of whoever has the keys get through: then their address has nothing more to prove. */
+  get proves(): boolean {
+    return this.#now !== undefined;
+  }
+
   /** @param keys null when the stream is plain from now on */
   change(keys: LegKeys | null): void {
     this.#former = this.#now;

@@ -293,7 +293,8 @@ export class RecordedLeg implements ReportedLeg {
     if (table === 'ignored' && (same || this.#ssrc < 0)) this.watch.comfort();
     if (!same && table === 'ignored') return this.#held ? 'paused' : undefined;
     if (!this.#latch.hears(address, port)) {
-      if (!this.#latch.accepts(address, port, same && this.#goesOn(sequence, timestamp))) return 'stranger';
+      const goesOn = this.security.proves || (same && this.#goesOn(sequence, timestamp));
+      if (!this.#latch.accepts(address, port, goesOn)) return 'stranger';
     }
     // Events that somebody put in between have an SSRC of their own beside that of the audio, which goes on.
     if (!same && table === 'telephone-event') return this.#held ? 'paused' : this.digits?.packet(header, bytes);

@@ -66,7 +66,7 @@ export class SourceLatch {
     return true;
   }
 
-  /** @param goesOn whether the packet is the next one, or nearly so, of the stream that is heard */
+  /** @param goesOn whether the packet is the next one, or nearly so, of the stream that is heard, or is authentic (RFC 3711) */
   accepts(address: string, port: number, goesOn: boolean): boolean {
     if (this.hears(address, port)) return true;
     return this.#port === 0 ? this.#take(address, port) : this.#mayTake(address, port, goesOn);

@@ -19,6 +19,7 @@ describe('the RTP parser', () => {
       ssrc: 0x87654321,
       payloadOffset: 12,
       payloadLength: 3,
+      contributors: 0,
     });
   });
 
