@@ -1,5 +1,6 @@
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import type { RecordingFormat } from '../src/store/finished-file.js';
 import type { LanguageRoute } from './formats.js';
 import type { Values, VariableName } from './schema.js';
 
@@ -30,6 +31,8 @@ export interface Config {
   readonly dataDir: string;
   /** Bytes. */
   readonly disk: { readonly minFree: number; readonly backlog: number };
+  /** Encodings made after a call; empty = none. */
+  readonly recordingFormats: readonly RecordingFormat[];
   /** Where `sipscribe models` lists and puts models. */
   readonly modelsDir: string;
   /** Base URL of model downloads. */
@@ -209,6 +212,7 @@ export function groupValues(values: Values): Omit<Config, 'entries' | 'notes'> {
     log: { level: values.LOG_LEVEL, ...(values.LOG_FORMAT === undefined ? {} : { format: values.LOG_FORMAT }) },
     dataDir,
     disk: { minFree: values.MIN_FREE_DISK, backlog: values.DISK_BACKLOG },
+    recordingFormats: values.RECORDING_FORMATS ?? [],
     modelsDir,
     ...(values.WHISPER_MODELS_URL === undefined ? {} : { modelsUrl: values.WHISPER_MODELS_URL }),
     tempDir: resolve(values.TMPDIR ?? tmpdir()),

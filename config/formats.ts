@@ -137,6 +137,18 @@ export const list: Format<readonly string[]> = {
   },
 };
 
+/** Some of these words between commas, in this order whatever theirs is; no doubles. */
+export function listOf<const T extends string>(...words: readonly T[]): Format<readonly T[]> {
+  return {
+    expected: `some of ${words.join(', ')}, separated by commas`,
+    parse: (raw) => {
+      const given = items(raw.toLowerCase());
+      if (new Set(given).size !== given.length || given.some((item) => !words.includes(item as T))) return undefined;
+      return words.filter((word) => given.includes(word));
+    },
+  };
+}
+
 /** Ports between commas; `none` is the empty list, because an empty variable counts as not set. */
 export const portList: Format<readonly number[]> = {
   expected: 'ports from 0 to 65535 separated by commas, each once, or none',

@@ -1,4 +1,5 @@
-import { boolean, duration, integer, ipAddress, list, oneOf, size, text, url } from './formats.js';
+import { RECORDING_FORMATS } from '../src/store/finished-file.js';
+import { boolean, duration, integer, ipAddress, list, listOf, oneOf, size, text, url } from './formats.js';
 import { given, optional } from './variable.js';
 
 /** Everything that is neither SIP, media nor speech. */
@@ -14,6 +15,11 @@ export const SERVICE_VARIABLES = {
     size('1MB', '1TB'),
     '256MB',
     'Memory for recordings that the disk does not take; 64 kB for each second of a call of two legs.',
+  ),
+  RECORDING_FORMATS: optional(
+    listOf(...RECORDING_FORMATS),
+    'Encodings of call.wav that ffmpeg makes after the call: flac, opus, mp3; the WAVs stay.',
+    { fallbackDoc: 'none' },
   ),
   TMPDIR: optional(text, 'Where temporary WAVs and output of whisper programs lie.', {
     fallbackDoc: "the system's",

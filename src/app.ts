@@ -5,6 +5,7 @@ import type { Logger } from './core/logger.js';
 import { Metrics } from './core/metrics.js';
 import { packageVersion } from './core/package-version.js';
 import { Scope } from './core/scope.js';
+import { FileFinisher } from './files/file-finisher.js';
 import type { HealthPart, HealthReport } from './http/health-report.js';
 import { HttpServer } from './http/http-server.js';
 import { AmqpListener } from './listeners/amqp-listener.js';
@@ -43,6 +44,7 @@ export class App {
   readonly #media: MediaThreads;
   readonly #disk = new DiskThread();
   readonly #watch: DiskWatch;
+  readonly #files: FileFinisher;
   readonly #sip: SipServer;
   readonly #http: HttpServer;
   readonly #startedAt = systemClock.monotonic();
@@ -85,6 +87,7 @@ export class App {
         minSpeechMs: config.stt.utterance.minMs,
       },
     });
+    this.#files = new FileFinisher({ ...shared, formats: config.recordingFormats });
     this.recorder = new SessionRecorder({
       dataDirectory: config.dataDir,
       maxSessions: config.limits.maxConcurrentCalls,
@@ -93,6 +96,7 @@ export class App {
         media: this.#media,
         disk: this.#disk,
         diskStanding: this.#watch,
+        files: this.#files,
         cutsUtterances: this.#speech.enabled,
         submit: (job) => this.#speech.submit(job),
         snapshotRequest: config.sip.snapshotRequest,
@@ -189,6 +193,8 @@ export class App {
     this.#scope.own(() => this.#disk.close());
     this.#scope.own(() => this.#watch.close());
     await this.#startPart(() => this.#watch.start());
+    this.#scope.own(() => this.#files.close());
+    await this.#startPart(() => this.#files.start());
     this.#scope.own(() => this.#media.stop());
     await this.#startPart(() => this.#media.start());
     this.#scope.own(() => this.#sip.stop());
@@ -212,7 +218,7 @@ export class App {
     const deadline = AbortSignal.timeout(lastWordsMs);
     await Promise.race([this.recorder.settled(), aborted(deadline)]);
     // What still has no words becomes a failure now, so that every record comes to its end and listeners hear of each utterance.
-    await this.#speech.close();
+    await Promise.all([this.#speech.close(), this.#files.close()]);
     const news = AbortSignal.timeout(LAST_NEWS_MS);
     await Promise.race([this.recorder.settled(), aborted(news)]);
     await Promise.all([this.bus.flush(deadline), this.bus.flush(news)]);

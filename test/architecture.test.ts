@@ -6,6 +6,7 @@ const FLOORS: Record<string, number> = {
   'src/core': 0,
   'src/audio': 1,
   'src/store': 1,
+  'src/files': 2,
   'src/rtp': 2,
   'src/stt': 2,
   'src/listeners': 2,
@@ -36,12 +37,12 @@ const DOORS: Record<string, readonly string[]> = {
   ws: ['src/listeners/websocket-listener.ts', 'src/client/event-watcher.ts'],
   yaml: ['config/load.ts'],
   'node:dgram': ['src/rtp/packet-source.ts', 'src/sip/transport-udp.ts', 'src/client/udp-socket.ts'],
-  'node:child_process': ['src/stt/whisper/native-slot.ts'],
+  'node:child_process': ['src/files/ffmpeg-encoder.ts', 'src/stt/whisper/native-slot.ts'],
   'node:worker_threads': [
     'src/rtp/media-worker.ts',
     'src/rtp/worker-handle.ts',
-    'src/store/disk-thread.ts',
-    'src/store/disk-worker.ts',
+    'src/store/request-thread.ts',
+    'src/store/thread-answers.ts',
   ],
 };
 

@@ -46,6 +46,8 @@ export const RTCP_TYPES = ['sr', 'rr', 'sdes', 'bye', 'app', 'xr', 'feedback', '
 export type RtcpType = (typeof RTCP_TYPES)[number];
 export const RTCP_DROP_REASONS = ['malformed', 'stranger', 'flood', 'unauthenticated'] as const;
 export type RtcpDropReason = (typeof RTCP_DROP_REASONS)[number];
+/** `skipped`: too many waited. */
+export const ENCODING_STATUSES = ['success', 'error', 'skipped'] as const;
 export const WHISPER_STATUSES = ['success', 'error', 'timeout'] as const;
 export type WhisperStatus = (typeof WHISPER_STATUSES)[number];
 export const STT_STATUSES = ['success', 'error', 'timeout', 'cancelled'] as const;
@@ -151,6 +153,7 @@ export class Metrics {
     'Legs of open calls that are recorded badly now, by what is wrong.',
     ['problem'],
   );
+  readonly encodings = this.#counter('siprec_encodings_total', 'Encodings of finished recordings.', ['status']);
   readonly recordingErrors = this.#counter('siprec_recording_errors_total', 'Failed writes of recordings.');
   readonly diskFree = this.#gauge('siprec_disk_free_bytes', 'Free space of the disk that recordings lie on.');
   readonly recordingBacklog = this.#gauge(
@@ -216,6 +219,7 @@ export class Metrics {
     for (const cause of SIP_REFUSAL_CAUSES) this.sipRefused.inc({ cause }, 0);
     for (const reason of CONNECTION_REFUSALS) this.sipConnectionsRefused.inc({ reason }, 0);
     for (const reason of RTP_DROP_REASONS) this.rtpDropped.inc({ reason }, 0);
+    for (const status of ENCODING_STATUSES) this.encodings.inc({ status }, 0);
     for (const source of DTMF_SOURCES) this.dtmfDigits.inc({ source }, 0);
     for (const quirk of WARNING_CODES) this.quirks.inc({ quirk }, 0);
     for (const problem of RECORDING_PROBLEMS) {

@@ -33,6 +33,7 @@ export const WARNING_CODES = [
   'stream_unclaimed',
   'rtp_stranger',
   'recording_write_failed',
+  'encoding_failed',
   'recording_incomplete',
   'utterances_dropped',
   'pause_forgotten',

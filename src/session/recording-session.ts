@@ -256,7 +256,8 @@ export class RecordingSession implements RecordingSessionPort {
     this.#state = 'ended';
     // Whoever hears that the call has ended may read its record: it is whole on disk before anybody hears.
     const kept = await this.#record.close('ended');
-    if (!kept) this.#warnings.tell([{ code: 'recording_write_failed', detail: 'call.json' }]);
+    if (kept) this.#record.encode();
+    else this.#warnings.tell([{ code: 'recording_write_failed', detail: 'call.json' }]);
     const facts = { ...this.#identity.whole(), legs: this.#legs.descriptions(), ...this.#assurance.final };
     this.#publish({ ...this.#base(), type: 'call.ended', reason, durationMs, ...facts, recording: this.#record.name });
   }

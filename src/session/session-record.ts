@@ -5,6 +5,7 @@ import type { LegStatistics } from '../core/leg-statistics.js';
 import type { Logger } from '../core/logger.js';
 import type { EndReason, RsOffer } from '../core/model.js';
 import type { PauseInterval } from '../core/pause-interval.js';
+import type { FileFinisher } from '../files/file-finisher.js';
 import type { FinishedLeg, MediaCallResult } from '../rtp/media-plane.js';
 import { CallDirectory } from '../store/call-directory.js';
 import type { CallRecordIdentity } from '../store/call-history.js';
@@ -28,9 +29,13 @@ export class SessionRecord {
   /** Asked at every write, so that an idle call keeps nothing twice. */
   #description: ((startedAt: number) => RecordDescription) | undefined;
   #media: readonly FinishedLeg[] = [];
+  readonly #finisher: SessionRecordOptions['files'];
+  /** Checksums and peaks, from the end of the recording on. */
+  #files: Promise<void> | undefined;
 
   constructor(folder: CallDirectory, dataDirectory: string, initial: CallRecord, options: SessionRecordOptions) {
-    const { logger, disk, onWriteFailed } = options;
+    const { logger, disk, files, onWriteFailed } = options;
+    this.#finisher = files;
     this.#folder = folder;
     this.directory = folder.path;
     this.name = relative(resolve(dataDirectory), folder.path);
@@ -103,6 +108,11 @@ export class SessionRecord {
       reason,
       assurance,
     });
+    const names = ['call.wav', ...result.legs.map(({ file }) => file)];
+    this.#files = this.#finisher
+      ?.finish(this.directory, names)
+      .then((files) => this.#writer.update({ files }))
+      .catch((error: unknown) => this.#log.error({ err: error }, 'recording has no checksums and no peaks'));
   }
 
   /** Takes from an event what the record keeps. */
@@ -143,8 +153,14 @@ export class SessionRecord {
   /** Writes the last state and waits for the disk. False when it was waited for in vain. Idempotent. */
   async close(state: CallRecord['state']): Promise<boolean> {
     await this.#metadata;
+    await this.#files;
     this.#writer.update({ state });
     return this.#writer.close();
+  }
+
+  /** Begins what may take long and is done when the call has ended. To be called after `close`. */
+  encode(): void {
+    if (this.#files) this.#finisher?.encode(this.directory);
   }
 
   /** Nothing of the session is left on disk: it was never answered. */
@@ -170,6 +186,7 @@ export interface SessionRecordOptions {
   readonly disk: Disk;
   /** Told of a record that could not be written. */
   readonly onWriteFailed?: () => void;
+  readonly files?: Pick<FileFinisher, 'finish' | 'encode'>;
 }
 
 /** The record of a session that begins, written by the first `flush` into the folder that the media has made. */

@@ -98,6 +98,7 @@ export class SessionRecorder implements Recorder, CallControl {
         services.metrics.recordingErrors.inc();
         services.diskStanding?.suspect();
       },
+      ...(services.files ? { files: services.files } : {}),
     });
     const session = new RecordingSession(id, offer, record, services);
     try {

@@ -3,6 +3,7 @@ import type { Clock } from '../core/clock.js';
 import type { DtmfPolicy } from '../core/dtmf.js';
 import type { Logger } from '../core/logger.js';
 import type { Metrics } from '../core/metrics.js';
+import type { FileFinisher } from '../files/file-finisher.js';
 import type { MediaPlane } from '../rtp/media-plane.js';
 import type { Disk } from '../store/disk.js';
 import type { SttJob, SttOutcome } from '../stt/dispatcher.js';
@@ -52,6 +53,8 @@ export interface SessionServices {
   readonly disk?: Disk;
   /** Taken to be well when not given. */
   readonly diskStanding?: DiskStanding;
+  /** What is made of recordings when they are finished; nothing when not given. */
+  readonly files?: Pick<FileFinisher, 'finish' | 'encode'>;
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly logger: Logger;

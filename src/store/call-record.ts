@@ -10,6 +10,7 @@ import type { PauseInterval } from '../core/pause-interval.js';
 import type { Warning } from '../core/warning.js';
 import type { CallRecordIdentity, RecordedSpell } from './call-history.js';
 import { type Disk, type DiskFile, pooledDisk } from './disk.js';
+import type { FinishedFile } from './finished-file.js';
 
 export interface RecordedLeg extends LegDescription {
   /** Name in the session's folder. */
@@ -60,6 +61,8 @@ export interface CallRecord extends CallRecordIdentity {
   readonly failures: readonly TranscriptFailed[];
   /** Keys that were pressed, in the order in which they were told; absent when there were none. */
   readonly dtmf?: readonly RecordedKey[];
+  /** The audio files, with what tells whether they are as they were; absent when they could not be read, encodings are added later. */
+  readonly files?: readonly FinishedFile[];
   /** Raw metadata as received: names in the session's folder. */
   readonly metadataFiles: readonly string[];
   /** The first INVITE, keys and credentials masked: a name in the session's folder. Absent by policy. */
