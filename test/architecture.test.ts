@@ -37,7 +37,12 @@ const DOORS: Record<string, readonly string[]> = {
   ws: ['src/listeners/websocket-listener.ts', 'src/client/event-watcher.ts'],
   yaml: ['config/load.ts'],
   'node:dgram': ['src/rtp/packet-source.ts', 'src/sip/transport-udp.ts', 'src/client/udp-socket.ts'],
-  'node:child_process': ['src/files/ffmpeg-encoder.ts', 'src/stt/whisper/native-slot.ts'],
+  'node:child_process': [
+    'src/audio/ffmpeg-program.ts',
+    'src/audio/ffmpeg-stream.ts',
+    'src/files/ffmpeg-encoder.ts',
+    'src/stt/whisper/native-slot.ts',
+  ],
   'node:worker_threads': [
     'src/rtp/media-worker.ts',
     'src/rtp/worker-handle.ts',
