@@ -127,14 +127,14 @@ describe('a compound RTCP datagram', () => {
     }
   });
 
-  it('is read or refused, and never throws, in 100,000 mutations', () => {
+  it('is read or refused, and never throws, in 30,000 mutations', () => {
     const random = seeded(3550);
     const ends = { read: 0, refused: 0 };
-    for (let n = 0; n < 100_000; n++) {
+    for (let n = 0; n < 30_000; n++) {
       const read = readRtcp(mutate(n % 2 ? receiver : sender, random));
       ends[read ? 'read' : 'refused']++;
     }
-    expect(ends.read).toBeGreaterThan(5000);
-    expect(ends.refused).toBeGreaterThan(5000);
+    expect(ends.read).toBeGreaterThan(1500);
+    expect(ends.refused).toBeGreaterThan(1500);
   });
 });
