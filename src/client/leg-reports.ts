@@ -3,6 +3,7 @@ import { type Clock, systemClock } from '../core/clock.js';
 import type { RtcpPacket } from '../rtp/rtcp-packet.js';
 import { readRtcp } from '../rtp/rtcp-reader.js';
 import { writeRtcp } from '../rtp/rtcp-writer.js';
+import type { LegProtection } from './leg-protection.js';
 import type { RtpStream } from './rtp-stream.js';
 import type { UdpSocket } from './udp-socket.js';
 
@@ -25,6 +26,7 @@ export class LegReports {
   readonly #socket: UdpSocket;
   readonly #target: { readonly address: string; readonly port: number };
   readonly #cname: string;
+  readonly #protection: LegProtection | undefined;
   readonly #clock: Clock;
   #nextAt = 0;
   #heard: ReportsHeard = { sent: 0, received: 0 };
@@ -37,14 +39,19 @@ export class LegReports {
     socket: UdpSocket,
     target: { readonly address: string; readonly port: number },
     cname: string,
+    protection?: LegProtection,
     clock: Clock = systemClock,
   ) {
     this.#stream = stream;
     this.#socket = socket;
     this.#target = target;
     this.#cname = cname;
+    this.#protection = protection;
     this.#clock = clock;
-    socket.onMessage = (bytes) => this.#take(readRtcp(bytes) ?? []);
+    socket.onMessage = (bytes) => {
+      const opened = protection ? protection.openRtcp(bytes) : bytes;
+      this.#take((opened && readRtcp(opened)) ?? []);
+    };
   }
 
   get heard(): ReportsHeard {
@@ -78,7 +85,8 @@ export class LegReports {
       bye,
     });
     this.#heard = { ...this.#heard, sent: this.#heard.sent + 1 };
-    this.#socket.send(report, this.#target.port, this.#target.address);
+    const sealed = this.#protection ? this.#protection.sealRtcp(report) : report;
+    this.#socket.send(sealed, this.#target.port, this.#target.address);
   }
 
   #take(packets: readonly RtcpPacket[]): void {

@@ -2,11 +2,13 @@ import { randomInt } from 'node:crypto';
 import type { G711Law } from '../audio/g711.js';
 import { SrsError } from '../core/errors.js';
 import { token } from '../core/ids.js';
+import type { OfferedCrypto, SrtpSuiteName } from '../core/srtp-suite.js';
 import type { SipResponse } from '../sip/message.js';
 import { readOffer } from '../sip/sdp.js';
 import { DEFAULT_SIP_TIMERS, type SipTimers } from '../sip/sip-timers.js';
 import type { CallTurn } from './call-turn.js';
 import { padToLongest, readLegAudio } from './leg-audio.js';
+import { LegProtection } from './leg-protection.js';
 import { LegReports, type ReportsHeard } from './leg-reports.js';
 import { RecordingDialog } from './recording-dialog.js';
 import { RtpSender, type SendingLeg } from './rtp-sender.js';
@@ -39,6 +41,8 @@ export interface RecordingCallOptions {
   readonly packetTimeMs?: number;
   /** Offers one port for RTP and RTCP. */
   readonly rtcpMux?: boolean;
+  /** Offers SRTP with this suite, and sends nothing in the clear. */
+  readonly srtp?: SrtpSuiteName;
   /** SIP Call-ID; a random one by default. */
   readonly callId?: string;
   /** Puts the call on hold by re-INVITE when `atMs` of audio is sent, and resumes it `forMs` later. */
@@ -132,6 +136,7 @@ class RecordingCall {
   #outcome: CallReport['outcome'] = 'completed';
   #remotes: (RemoteStream | undefined)[] = [];
   #reports: (LegReports | undefined)[] = [];
+  readonly #protections: readonly (LegProtection | undefined)[];
 
   constructor(
     options: RecordingCallOptions,
@@ -143,6 +148,8 @@ class RecordingCall {
     this.#link = link;
     this.#sockets = sockets;
     this.#codec = options.codec ?? 'PCMU';
+    const { srtp } = options;
+    this.#protections = options.legs.map(() => (srtp === undefined ? undefined : new LegProtection(srtp)));
     this.#packetTimeMs = options.packetTimeMs ?? 20;
     this.#callId = options.callId ?? `${token(10)}@${link.localAddress}`;
     this.#streams = audio.map(
@@ -202,6 +209,9 @@ class RecordingCall {
     }
     this.#times.answeredAt = this.#note('answered');
     this.#remotes = readAnswer(answer, this.#streams.length, this.#link.remote.address);
+    for (const [index, remote] of this.#remotes.entries()) {
+      if (remote) this.#protections[index]?.accept(remote.crypto);
+    }
     if (this.#remotes.every((remote) => remote === undefined)) {
       throw new SrsError('SRS_SDP_NOT_ACCEPTABLE', 'the SRS took the call but none of its streams');
     }
@@ -218,9 +228,10 @@ class RecordingCall {
       if (target === undefined || this.#options.legs[index]?.mute) return { stream, socket };
       const { address, port, mux } = target;
       const way = mux ? socket : rtcp;
-      const reports = new LegReports(stream, way, { address, port: mux ? port : port + 1 }, cname);
+      const protection = this.#protections[index];
+      const reports = new LegReports(stream, way, { address, port: mux ? port : port + 1 }, cname, protection);
       this.#reports[index] = reports;
-      return { stream, socket, target, reports };
+      return { stream, socket, target, reports, protection };
     });
     const sender = new RtpSender(legs, this.#packetTimeMs);
     this.#times.audioStartedAt = Date.now();
@@ -269,14 +280,11 @@ class RecordingCall {
   }
 
   #offer(direction: 'sendonly' | 'inactive', withMetadata: boolean, heldByAddress = false): SiprecBody {
-    const legs = this.#options.legs.map(
-      ({ label, participant }, index): OfferLeg => ({
-        label,
-        participant,
-        ...this.#people[index],
-        port: this.#sockets[index]?.[0].port ?? 0,
-      }),
-    );
+    const legs = this.#options.legs.map(({ label, participant }, index): OfferLeg => {
+      const crypto = this.#protections[index]?.offer;
+      const port = this.#sockets[index]?.[0].port ?? 0;
+      return { label, participant, ...this.#people[index], port, ...(crypto === undefined ? {} : { crypto }) };
+    });
     const sdp = writeSdpOffer({
       address: this.#link.localAddress,
       sessionId: this.#sdpSession,
@@ -349,6 +357,7 @@ interface RemoteStream {
   readonly address: string;
   readonly port: number;
   readonly mux: boolean;
+  readonly crypto: OfferedCrypto | undefined;
 }
 
 /** Where each stream goes; undefined for streams that were refused or are to wait. */
@@ -360,7 +369,7 @@ function readAnswer(response: SipResponse, count: number, fallback: string): (Re
       return undefined;
     const open = stream.address === undefined || stream.address === '0.0.0.0' || stream.address === '::';
     const address = open ? fallback : (stream.address ?? fallback);
-    return { address, port: stream.port, mux: stream.rtcp?.mux === true };
+    return { address, port: stream.port, mux: stream.rtcp?.mux === true, crypto: stream.crypto?.[0] };
   });
 }
 

@@ -1,4 +1,5 @@
 import { type Clock, systemClock } from '../core/clock.js';
+import type { LegProtection } from './leg-protection.js';
 import type { LegReports } from './leg-reports.js';
 import type { RtpStream } from './rtp-stream.js';
 import type { UdpSocket } from './udp-socket.js';
@@ -8,6 +9,8 @@ export interface SendingLeg {
   readonly stream: RtpStream;
   readonly socket: UdpSocket;
   readonly reports?: LegReports;
+  /** Of SRTP; plain RTP without. */
+  readonly protection?: LegProtection | undefined;
   readonly target?: { readonly address: string; readonly port: number };
 }
 
@@ -70,12 +73,12 @@ export class RtpSender {
   #sendInstant(): boolean {
     let sent = false;
     this.#lateMs = Math.max(this.#lateMs, this.#clock.monotonic() - (this.#startedAt ?? 0) - this.clockMs);
-    for (const { stream, socket, target, reports } of this.#legs) {
+    for (const { stream, socket, target, reports, protection } of this.#legs) {
       const packet = stream.next();
       if (packet === undefined) continue;
       sent = true;
       if (target === undefined) continue;
-      socket.send(packet, target.port, target.address);
+      socket.send(protection ? protection.sealRtp(packet) : packet, target.port, target.address);
       reports?.sent();
     }
     if (sent) this.#instant += 1;

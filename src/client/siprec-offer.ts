@@ -10,6 +10,8 @@ export interface OfferLeg {
   readonly participant: OfferParticipant;
   /** How often the stream has passed to somebody else: each is a participant of their own. */
   readonly transfers?: number;
+  /** Value of its `a=crypto` line; plain RTP without. */
+  readonly crypto?: string;
 }
 
 export interface OfferParticipant {
@@ -49,7 +51,8 @@ export function writeSdpOffer(options: SdpOptions): string {
   ];
   for (const leg of options.legs) {
     lines.push(
-      `m=audio ${leg.port} RTP/AVP ${payloadType}`,
+      `m=audio ${leg.port} RTP/${leg.crypto === undefined ? 'AVP' : 'SAVP'} ${payloadType}`,
+      ...(leg.crypto === undefined ? [] : [`a=crypto:${leg.crypto}`]),
       `a=rtpmap:${payloadType} ${options.codec}/8000`,
       `a=ptime:${options.packetTimeMs}`,
       // The SRS may ask how long its way to us is (RFC 3611 §5.1).

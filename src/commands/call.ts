@@ -3,6 +3,7 @@ import type { CallTurn } from '../client/call-turn.js';
 import { type CallReport, placeRecordingCall, type RecordingCallEvent } from '../client/recording-client.js';
 import type { SipTarget } from '../client/sip-link.js';
 import type { OfferParticipant } from '../client/siprec-offer.js';
+import { SRTP_SUITES, type SrtpSuiteName, srtpSuiteNamed } from '../core/srtp-suite.js';
 import { parseUri } from '../sip/uri.js';
 import { EXIT, type Invocation, UsageError } from './invocation.js';
 
@@ -13,6 +14,7 @@ export async function run(invocation: Invocation): Promise<number> {
   const [caller, callee] = wavFiles(invocation);
   const group = invocation.option('group');
   const callId = invocation.option('call-id');
+  const srtp = readSuite(invocation.option('srtp'));
   if (callId !== undefined && !/^[\x21-\x7e]{1,200}$/.test(callId)) {
     throw new UsageError(`--call-id "${callId}": expected printable characters without blanks`);
   }
@@ -32,6 +34,7 @@ export async function run(invocation: Invocation): Promise<number> {
     turns: readTurns(invocation),
     ...(group === undefined ? {} : { group }),
     ...(callId === undefined ? {} : { callId }),
+    ...(srtp === undefined ? {} : { srtp }),
     rtcpMux: invocation.flagged('rtcp-mux'),
     onEvent: (event) => terminal.note(describe(event)),
     signal: invocation.interruptible(),
@@ -82,6 +85,13 @@ function readCodec(text = 'PCMU'): 'PCMU' | 'PCMA' {
   const codec = text.toUpperCase();
   if (codec === 'PCMU' || codec === 'PCMA') return codec;
   throw new UsageError(`--codec "${text}": expected PCMU or PCMA`);
+}
+
+function readSuite(text: string | undefined): SrtpSuiteName | undefined {
+  if (text === undefined) return undefined;
+  const suite = srtpSuiteNamed(text);
+  if (suite !== undefined) return suite;
+  throw new UsageError(`--srtp "${text}": expected one of ${Object.keys(SRTP_SUITES).join(', ')}`);
 }
 
 function readPacketTime(text = '20'): number {

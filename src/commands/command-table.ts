@@ -65,6 +65,7 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
       transfer: { value: 'AT:NAME', doc: 'the callee passes the call on, such as 5s:Dora' },
       'one-sided': { doc: 'send nothing of the callee' },
       group: { value: 'NAME', doc: 'a group that recording sessions of one call have in common' },
+      srtp: { value: 'SUITE', doc: 'protect the audio, such as AES_CM_128_HMAC_SHA1_80 or AEAD_AES_256_GCM' },
       'rtcp-mux': { doc: 'offer one port for RTP and RTCP' },
       'call-id': { value: 'ID', doc: 'SIP Call-ID (random)' },
     },

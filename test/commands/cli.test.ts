@@ -53,6 +53,7 @@ describe('sipscribe', () => {
     ['a call to no SIP URI', ['call', '--to', 'http://x', 'a', 'b'], 'expected a SIP URI'],
     ['a call over TLS', ['call', '--to', 'sips:a@b', 'a', 'b'], 'TLS is not in this version'],
     ['a call without WAV files', ['call', '--to', 'sip:a@127.0.0.1', 'a.wav'], 'two WAV files are needed'],
+    ['a suite that is none', ['call', '--to', 'sip:a@127.0.0.1', '--srtp', 'NULL', 'a', 'b'], 'AEAD_AES_256_GCM'],
     ['a codec that is none', ['call', '--to', 'sip:a@127.0.0.1', '--codec', 'G729', 'a', 'b'], 'expected PCMU or PCMA'],
     ['a hold that cannot be read', ['call', '--to', 'sip:a@127.0.0.1', '--hold', '5', 'a', 'b'], 'such as 5s:3s'],
     ['a pause that cannot be read', ['call', '--to', 'sip:a@127.0.0.1', '--pause', '5s', 'a', 'b'], '--pause "5s"'],
