@@ -8,6 +8,7 @@ import {
   ipAddress,
   languageRouting,
   list,
+  listOf,
   oneOf,
   portList,
   shellWords,
@@ -126,6 +127,14 @@ const TABLES: Readonly<Record<string, Table>> = {
       ['PRETTY', 'pretty'],
     ],
     bad: ['jsonx', 'js', 'json,pretty'],
+  },
+  'list of words': {
+    format: listOf('flac', 'opus', 'mp3'),
+    good: [
+      ['mp3', ['mp3']],
+      ['MP3, flac', ['flac', 'mp3']],
+    ],
+    bad: ['wav', 'mp3,mp3', 'flac;mp3', 'flac,', ','],
   },
   'shell words': {
     format: shellWords,
