@@ -8,6 +8,8 @@ export interface PatientWavOptions {
   readonly onError: (error: SrsError) => void;
   /** Told of frames that will never be in the file, because memory for them ran out or the file ended first. */
   readonly onGivenUp: (from: number, to: number) => void;
+  /** Go on with a file that is there. */
+  readonly resume?: boolean;
 }
 
 /**
@@ -26,7 +28,8 @@ export class PatientWav {
   /** Creates the file. Throws `SRS_RECORDING_WRITE`. */
   constructor(path: string, format: WavFormat, options: PatientWavOptions) {
     this.#options = options;
-    this.#writer = new WavWriter(path, format);
+    this.#writer = new WavWriter(path, format, options.resume);
+    this.#frames = this.#writer.frames;
     this.#backlog = options.backlog.file(format, options.onGivenUp);
   }
 

@@ -1,4 +1,4 @@
-import { closeSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
 import { SrsError } from '../core/errors.js';
 
 /** Bytes before the first sample: RIFF, `fmt ` and the head of `data`. */
@@ -45,14 +45,19 @@ export class WavWriter {
   #fd: number | undefined;
   #frames = 0;
 
-  /** Creates the file, or empties it. Its header comes with the first `flush`. */
-  constructor(path: string, format: WavFormat) {
+  /**
+   * Creates the file, or empties it. Its header comes with the first `flush`. With `resume` a file that is there is gone on with: all
+   * that it has is kept.
+   */
+  constructor(path: string, format: WavFormat, resume = false) {
     this.path = path;
     this.#format = format;
     this.#frameBytes = format.channels * 2;
     this.#header = wavHeader(format, 0);
     try {
-      this.#fd = openSync(path, 'w+', 0o640);
+      const old = resume ? openOld(path) : undefined;
+      this.#fd = old ?? openSync(path, 'w+', 0o640);
+      if (old !== undefined) this.#frames = framesOf(fstatSync(old).size, this.#frameBytes);
     } catch (error) {
       throw failed('opened', error);
     }
@@ -128,6 +133,20 @@ export class WavWriter {
       throw failed('written', error);
     }
   }
+}
+
+function openOld(path: string): number | undefined {
+  try {
+    return openSync(path, 'r+');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** Whole frames of a file; one that was cut off in the middle is written anew. */
+function framesOf(bytes: number, frameBytes: number): number {
+  return Math.max(0, Math.floor((bytes - WAV_HEADER_BYTES) / frameBytes));
 }
 
 /** The message carries the system's code, not the path: the path belongs to the record, not to a log line. */

@@ -156,6 +156,10 @@ export class Metrics {
   readonly encodings = this.#counter('siprec_encodings_total', 'Encodings of finished recordings.', ['status']);
   readonly recordingErrors = this.#counter('siprec_recording_errors_total', 'Failed writes of recordings.');
   readonly diskFree = this.#gauge('siprec_disk_free_bytes', 'Free space of the disk that recordings lie on.');
+  readonly mediaMoved = this.#counter(
+    'siprec_media_calls_moved_total',
+    'Calls whose media worker died and that another one went on with.',
+  );
   readonly recordingBacklog = this.#gauge(
     'siprec_recording_backlog_bytes',
     'Bytes of recordings that wait in memory for a disk that does not take them.',

@@ -35,6 +35,7 @@ export const WARNING_CODES = [
   'recording_write_failed',
   'encoding_failed',
   'recording_incomplete',
+  'media_lost',
   'utterances_dropped',
   'pause_forgotten',
   'pause_limit',

@@ -1,6 +1,7 @@
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { PatientWav } from '../audio/patient-wav.js';
+import { WAV_HEADER_BYTES } from '../audio/wav-writer.js';
 import { type BacklogBudget, CallBacklog } from '../audio/write-backlog.js';
 import { SrsError } from '../core/errors.js';
 import type { LegTimeline } from './leg-timeline.js';
@@ -24,6 +25,8 @@ interface LegFile {
 
 export interface CallFilesOptions {
   readonly budget: BacklogBudget;
+  /** Go on with the files that are there, as the successor of a worker that died. */
+  readonly resume?: boolean;
   /** Called once per episode: again only after a round of writes went well. */
   readonly onError: (error: unknown) => void;
   /** A stretch of a leg, or of `call.wav` when no leg is given, that will never be in its file. In ms of the call clock. */
@@ -41,6 +44,8 @@ export class CallFiles {
   readonly #legs = new Map<number, LegFile>();
   readonly #stereo: PatientWav;
   #stereoWritten = 0;
+  /** Frames of `call.wav` that were there at the beginning. */
+  readonly #stereoFound: number;
   #failed = false;
 
   /** Creates the folder and `call.wav`. Throws `SRS_RECORDING_WRITE` when they cannot be created. */
@@ -54,6 +59,8 @@ export class CallFiles {
       throw new SrsError('SRS_RECORDING_WRITE', 'The folder of a recording cannot be made.', { cause: error });
     }
     this.#stereo = this.#create('call.wav', CHANNELS);
+    this.#stereoFound = this.#stereo.frames;
+    this.#stereoWritten = this.#stereoFound;
   }
 
   static nameOf(leg: number): string {
@@ -71,6 +78,31 @@ export class CallFiles {
   addLeg(leg: number, timeline: LegTimeline): void {
     const writer = this.#create(CallFiles.nameOf(leg), 1, leg);
     this.#legs.set(leg, { writer, timeline, written: timeline.committed });
+  }
+
+  /** How much of a leg is in its file already, in ms. */
+  foundMs(leg: number): number {
+    try {
+      const frames = Math.floor((statSync(join(this.#directory, CallFiles.nameOf(leg))).size - WAV_HEADER_BYTES) / 2);
+      return this.#options.resume ? (Math.max(0, frames) * 1000) / SAMPLE_RATE : 0;
+    } catch {
+      return 0;
+    }
+  }
+
+  /** Puts into `call.wav` what a leg's file had and `call.wav` had not, when the worker before died. */
+  catchUp(leg: number): void {
+    const file = this.#legs.get(leg);
+    if (!file || leg > CHANNELS) return;
+    const samples = new Int16Array(BLOCK_FRAMES);
+    const bytes = new Uint8Array(samples.buffer);
+    const end = file.writer.frames;
+    this.#patchStereo(this.#stereoFound, end, (from, to) => {
+      file.writer.read(from, bytes, 0, (to - from) * 2);
+      for (let i = 0; i < to - from; i++) block[i * CHANNELS + leg - 1] = samples[i] as number;
+    });
+    this.#stereoWritten = Math.max(this.#stereoWritten, end);
+    this.#updateKept();
   }
 
   removeLeg(leg: number): void {
@@ -163,6 +195,7 @@ export class CallFiles {
       { sampleRate: SAMPLE_RATE, channels },
       {
         backlog: this.#backlog,
+        ...(this.#options.resume ? { resume: true } : {}),
         onError: (error) => this.#fail(error),
         onGivenUp: (from, to) => this.#options.onGivenUp(leg, (from * 1000) / SAMPLE_RATE, (to * 1000) / SAMPLE_RATE),
       },

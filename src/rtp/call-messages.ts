@@ -10,6 +10,7 @@ export function callMessages(port: MainPort, call: number): RecordedCallEvents {
     },
     warning: (warning) => port.post({ kind: 'warning', call, warning }),
     firstPacket: (leg, atMs, startedAt) => port.post({ kind: 'first-packet', call, leg, atMs, startedAt }),
+    clockBegan: (at, startedAt) => port.post({ kind: 'clock-began', call, at, startedAt }),
     digit: (leg, press) => port.post({ kind: 'digit', call, leg, ...press }),
     problem: (change) => port.post({ kind: 'problem', call, change }),
     writeFailed: (message) => port.post({ kind: 'write-failed', call, message }),

@@ -4,11 +4,12 @@ import { SrsError } from '../core/errors.js';
 import { callMessages } from './call-messages.js';
 import { MediaCounters } from './media-counters.js';
 import type { LegOptions, PauseInstant } from './media-plane.js';
-import type { OpenPacketSource, PacketSource } from './packet-source.js';
+import { closeSources, farewell, type OpenCall, type OpenLeg, sendReport } from './open-call.js';
+import type { OpenPacketSource } from './packet-source.js';
 import { PauseGate } from './pause-gate.js';
 import { RecordedCall } from './recorded-call.js';
 import type { RecordedLeg } from './recorded-leg.js';
-import type { OutgoingRtcp } from './rtcp-session.js';
+import type { Takeover } from './takeover.js';
 import { UnfinishedCalls } from './unfinished-calls.js';
 import {
   type OpenedLegs,
@@ -30,19 +31,6 @@ const MAX_BACKLOG_TURNS = 16;
 export interface MainPort {
   post(message: WorkerMessage, transfer?: ArrayBuffer[]): void;
   close(): void;
-}
-
-interface OpenLeg {
-  readonly recorded: RecordedLeg;
-  sources: PacketSource[];
-}
-
-interface OpenCall {
-  readonly call: number;
-  readonly recorded: RecordedCall;
-  readonly gate: PauseGate;
-  readonly legs: Map<number, OpenLeg>;
-  finishing: { readonly id: number; readonly at: number; readonly due: number } | undefined;
 }
 
 /**
@@ -100,6 +88,7 @@ export class MediaLoop {
     switch (request.kind) {
       case 'open-call': {
         const call = this.#openCall(request);
+        if (request.takeover) return await this.#takeLegs(call, request.takeover);
         const opened: number[] = [];
         // A leg whose port somebody else holds is tried on another one by whoever asks for it.
         for (const leg of request.legs) {
@@ -154,7 +143,24 @@ export class MediaLoop {
     }
   }
 
-  #openCall({ call, directory, utterances, gate: slot }: RequestEnvelope & { kind: 'open-call' }): OpenCall {
+  /** Goes on with every leg, or with none and leaves the files as they are. */
+  async #takeLegs(call: OpenCall, takeover: Takeover): Promise<OpenedLegs> {
+    try {
+      for (const leg of takeover.legs) {
+        if (leg.port === undefined) call.recorded.takeLeg(leg);
+        else await this.#openLeg(call, { ...leg, port: leg.port }, () => call.recorded.takeLeg(leg));
+      }
+    } catch (error) {
+      this.#calls.delete(call.call);
+      await Promise.all([...call.legs.values()].map(closeSources));
+      call.recorded.close();
+      throw error;
+    }
+    return { opened: takeover.legs.map(({ leg }) => leg), missing: call.recorded.missing };
+  }
+
+  #openCall(request: RequestEnvelope & { kind: 'open-call' }): OpenCall {
+    const { call, directory, utterances, gate: slot, takeover } = request;
     const gate = new PauseGate(this.#settings.gates, slot);
     const began = sharedClock();
     const recorded = new RecordedCall(
@@ -164,6 +170,7 @@ export class MediaLoop {
         watch: this.#settings.watch,
         counters: this.#counters,
         budget: this.#budget,
+        ...(takeover ? { takeover } : {}),
         gate,
         dtmf: this.#settings.dtmf,
         clock: sharedClock,
@@ -179,7 +186,11 @@ export class MediaLoop {
     return open;
   }
 
-  async #openLeg(call: OpenCall, request: LegOptions & { readonly port: number }): Promise<void> {
+  async #openLeg(
+    call: OpenCall,
+    request: LegOptions & { readonly port: number },
+    add = () => call.recorded.addLeg(request.leg, request.formats, request.active, request.remote),
+  ): Promise<void> {
     const { bindAddress } = this.#settings;
     let recorded: RecordedLeg | undefined;
     const receive = (bytes: Uint8Array, address: string, port: number): void => {
@@ -202,7 +213,7 @@ export class MediaLoop {
         }
       };
       sources.push(await this.#openSource(bindAddress, request.port + 1, receiveRtcp));
-      recorded = call.recorded.addLeg(request.leg, request.formats, request.active, request.remote);
+      recorded = add();
       if (request.keys) recorded.security.change(request.keys);
     } catch (error) {
       await Promise.all(sources.map((source) => source.close()));
@@ -357,20 +368,4 @@ export class MediaLoop {
       message: error instanceof Error ? (error.stack ?? error.message) : String(error),
     });
   }
-}
-
-/** From the port on which its answer comes (RFC 4961). */
-function sendReport({ sources }: OpenLeg, report: OutgoingRtcp | undefined): void {
-  if (report) sources[report.way === 'rtp' ? 0 : 1]?.send(report.bytes, report.address, report.port);
-}
-
-function farewell({ legs }: OpenCall): void {
-  const now = sharedClock();
-  for (const leg of legs.values()) if (leg.sources.length > 0) sendReport(leg, leg.recorded.rtcp.goodbye(now));
-}
-
-async function closeSources(leg: OpenLeg): Promise<void> {
-  const { sources } = leg;
-  leg.sources = [];
-  await Promise.all(sources.map((source) => source.close()));
 }

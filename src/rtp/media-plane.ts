@@ -95,6 +95,12 @@ export interface LegHandle {
   readonly port: number;
 }
 
+/** A stretch of a call that no worker heard or wrote, of one leg at least; in ms of the call clock. */
+export interface MissingMedia {
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
 /** Called on the main thread, in order. They must not throw. */
 export interface MediaCallEvents {
   utterance(utterance: CutUtterance): void;
@@ -108,7 +114,9 @@ export interface MediaCallEvents {
   problem?(change: ProblemSpan): void;
   /** A write failed; recording goes on in memory as long as it can. */
   writeFailed(message: string): void;
-  /** The worker of this call died: nothing more will be recorded, what is on disk stays. `finish` still resolves. */
+  /** The worker of this call died and another goes on with it: what came in between is not in the files. */
+  moved?(missing: MissingMedia): void;
+  /** The worker of this call died and no other could go on: nothing more will be recorded, what is on disk stays. `finish` still resolves. */
   lost(message: string): void;
 }
 

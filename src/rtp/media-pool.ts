@@ -19,6 +19,8 @@ import type { ReceiverChoice, WorkerMessage } from './worker-protocol.js';
 const RESTART_MS = 1000;
 /** Workers that a call is offered to, one after another, when they die just then. */
 const MAX_OPEN_TRIES = 3;
+/** How long the ports of a thread that hangs are waited for. */
+const BURIAL_MS = 5_000;
 /** How long a worker may take to finish its files and end. */
 const STOP_MS = 30_000;
 const SAMPLE_RATE = 8000;
@@ -235,11 +237,10 @@ export class MediaThreads implements MediaPlane {
     if (error === undefined) return;
     const calls = [...this.#calls.values()].filter((call) => call.worker === worker && !this.#opening.has(call));
     this.#options.logger.error({ err: error, calls: calls.length }, 'a media worker died');
-    for (const call of calls) {
-      this.#options.metrics.recordingErrors.inc();
-      this.#tell(() => call.events.lost('The media worker of this call ended.'));
+    if (this.#stopping) {
+      for (const call of calls) this.#lose(call);
+      return;
     }
-    if (this.#stopping) return;
     const delay = sleep(Math.max(0, RESTART_MS - livedMs), undefined, { signal: this.#halt.signal });
     const restart = delay
       .then(() => {
@@ -248,6 +249,28 @@ export class MediaThreads implements MediaPlane {
       .catch(() => {})
       .finally(() => this.#restarts.delete(restart));
     this.#restarts.add(restart);
+    for (const call of calls) void this.#move(call, worker);
+  }
+
+  /** Lets another worker go on with a call. A thread that hangs holds its ports, and is waited for only so long. */
+  async #move(call: ThreadCall, from: WorkerHandle): Promise<void> {
+    try {
+      const gone = await Promise.race([from.buried.then(() => true), sleep(BURIAL_MS, false, { ref: false })]);
+      const worker = gone && !call.ending ? (this.#leastLoaded() ?? (await this.#replacement())) : undefined;
+      if (!worker || call.ending) throw new SrsError('SRS_MEDIA_WORKER', 'No media worker can go on with the call.');
+      worker.calls++;
+      const missing = await call.moveTo(worker);
+      this.#options.metrics.mediaMoved.inc();
+      this.#tell(() => call.events.moved?.(missing));
+    } catch (error) {
+      this.#options.logger.error({ err: error }, 'a call could not be gone on with when its media worker had died');
+      this.#lose(call);
+    }
+  }
+
+  #lose(call: ThreadCall): void {
+    this.#options.metrics.recordingErrors.inc();
+    this.#tell(() => call.events.lost('The media worker of this call ended.'));
   }
 
   #setBacklog(worker: WorkerHandle, bytes: number): void {
@@ -265,6 +288,7 @@ export class MediaThreads implements MediaPlane {
         return;
       case 'utterance': {
         const { kind: _kind, call, samples, ...cut } = message;
+        this.#calls.get(call)?.book.utterance(cut.leg, cut.number);
         this.#tell(() =>
           this.#calls
             .get(call)
@@ -272,7 +296,11 @@ export class MediaThreads implements MediaPlane {
         );
         return;
       }
+      case 'clock-began':
+        this.#calls.get(message.call)?.book.clockBegan(message.at, message.startedAt);
+        return;
       case 'first-packet':
+        this.#calls.get(message.call)?.book.firstPacket(message.leg, message.atMs);
         this.#tell(() =>
           this.#calls.get(message.call)?.events.firstPacket?.(message.leg, message.atMs, message.startedAt),
         );

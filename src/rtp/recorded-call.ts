@@ -11,9 +11,10 @@ import { CallWatch, type ProblemChange, WATCH_BOUNDS, type WatchBounds } from '.
 import { type DigitPress, LegDigits, type LegDigitsOptions } from './leg-digits.js';
 import type { TimelineHooks } from './leg-timeline.js';
 import type { MediaCounters } from './media-counters.js';
-import type { LegRemote, MediaCallResult, PauseInstant } from './media-plane.js';
+import type { LegRemote, MediaCallResult, MissingMedia, PauseInstant } from './media-plane.js';
 import type { PauseGate } from './pause-gate.js';
 import { RecordedLeg } from './recorded-leg.js';
+import type { TakenLeg, Takeover } from './takeover.js';
 
 /** A first packet within this time after the first leg opened is the beginning of the recording; without one, the opening is. */
 const FIRST_PACKET_MS = 500;
@@ -55,6 +56,8 @@ export interface RecordedCallOptions {
   readonly counters: MediaCounters;
   /** Memory for what the disk does not take, shared by the calls of a thread. */
   readonly budget?: BacklogBudget;
+  /** What a worker that died had come to. */
+  readonly takeover?: Takeover;
   readonly gate?: PauseGate;
   /** What is told of key presses; absent = nothing. */
   readonly dtmf?: DtmfPolicy;
@@ -68,6 +71,8 @@ export interface RecordedCallEvents {
   utterance(cut: UtteranceCut): void;
   /** @param startedAt epoch ms of the zero of the call clock */
   firstPacket(leg: number, atMs: number, startedAt: number): void;
+  /** The call clock has begun: its zero as monotonic and as epoch ms. */
+  clockBegan?(at: number, startedAt: number): void;
   digit?(leg: number, press: DigitPress): void;
   warning?(warning: Warning): void;
   problem?(change: ProblemChange): void;
@@ -91,6 +96,7 @@ export class RecordedCall {
   #zero: number | undefined;
   #startedAt = 0;
   #waitedOnce = false;
+  #foundMs = Number.POSITIVE_INFINITY;
   /** Where the call ends, once that is known. */
   #endMs: number | undefined;
   /** ms of legs that will never be in their files, and of `call.wav` as leg 0. */
@@ -105,19 +111,38 @@ export class RecordedCall {
     this.#watch = new CallWatch(options.watch ?? WATCH_BOUNDS, (change) => events.problem?.(change));
     this.#files = new CallFiles(options.directory, {
       budget: options.budget ?? new BacklogBudget(DEFAULT_BACKLOG_BYTES),
+      resume: options.takeover?.zero !== undefined,
       onError: (error) => {
         options.counters.recordingErrors++;
         events.writeFailed(SrsError.from(error).message);
       },
       onGivenUp: (leg, fromMs, toMs) => this.#giveUp(leg ?? STEREO, fromMs, toMs),
     });
+    const zero = options.takeover?.zero;
+    if (zero) {
+      this.#zero = zero.at;
+      this.#startedAt = zero.startedAt;
+    }
+    this.#paused = options.takeover?.paused ?? false;
+  }
+
+  /** Goes on with a leg of the worker before. What nobody heard in between is silence. */
+  takeLeg(taken: TakenLeg): RecordedLeg {
+    const { leg, formats, active, remote, port } = taken;
+    this.#foundMs = Math.min(this.#foundMs, this.#files.foundMs(leg));
+    if (taken.firstPacketMs !== undefined) this.#heard.add(leg);
+    const recorded = this.addLeg(leg, formats, active && port !== undefined, remote);
+    this.#files.catchUp(leg);
+    if (taken.paused) this.setPaused(true, [leg]);
+    return recorded;
   }
 
   /** Adds a leg and creates its file. Throws `SRS_RECORDING_WRITE`; then the leg is not there. */
   addLeg(leg: number, formats: readonly MediaFormat[], active: boolean, remote?: LegRemote): RecordedLeg {
     if (this.#legs.has(leg)) throw new SrsError('SRS_INTERNAL', `Leg ${leg} is open already.`);
     this.#openedAt ??= this.#options.clock();
-    const originMs = this.#zero === undefined ? 0 : Math.max(0, this.#wallMs() - JOIN_BEFORE_MS);
+    const foundMs = this.#files.foundMs(leg);
+    const originMs = this.#zero === undefined ? 0 : Math.max(foundMs, this.#wallMs() - JOIN_BEFORE_MS);
     const cutter = this.#cutter(leg, originMs * CUT_SAMPLES_PER_MS);
     const digits = this.#digits(leg, (ssrc, timestamp) => recorded.placeMs(ssrc, timestamp));
     const hooks: TimelineHooks = {
@@ -231,6 +256,7 @@ export class RecordedCall {
       legs: [...this.#legs.values()].map((leg) => ({
         ...leg.statistics(CallFiles.nameOf(leg.leg), { startedAt: this.#startedAt, endMs }),
         ...unwrittenMs(leg.leg),
+        ...this.#firstPacketBefore(leg.leg),
       })),
       bytes: this.#files.bytes,
       ...unwrittenMs(STEREO),
@@ -278,6 +304,7 @@ export class RecordedCall {
     } else if (force || now - opened >= FIRST_PACKET_MS) this.#zero = opened;
     if (this.#zero === undefined) return false;
     this.#startedAt = this.#options.epoch() - (now - this.#zero);
+    this.#events.clockBegan?.(this.#zero, this.#startedAt);
     return true;
   }
 
@@ -286,7 +313,7 @@ export class RecordedCall {
     if (!voice) return undefined;
     const detector = voice.detector();
     this.#detectors.push(detector);
-    let number = 0;
+    let number = this.#options.takeover?.legs.find((taken) => taken.leg === leg)?.utterances ?? 0;
     const emit = (cut: Cut): void => {
       number++;
       this.#options.counters.utterances[cut.reason]++;
@@ -325,6 +352,18 @@ export class RecordedCall {
     });
     // The stereo file may have gone ahead of this leg: then its channel is filled in now.
     this.#files.patch(leg.leg, from, to);
+  }
+
+  /** From the end of what the worker before had written, of the leg that has least, to now. */
+  get missing(): MissingMedia {
+    const toMs = this.#zero === undefined ? 0 : Math.max(0, this.#wallMs());
+    return { fromMs: Math.min(this.#foundMs, toMs), toMs };
+  }
+
+  /** What the worker before had told of a leg's beginning. */
+  #firstPacketBefore(leg: number): { readonly firstPacketMs?: number } {
+    const firstPacketMs = this.#options.takeover?.legs.find((taken) => taken.leg === leg)?.firstPacketMs;
+    return firstPacketMs === undefined ? {} : { firstPacketMs };
   }
 
   #giveUp(leg: number, fromMs: number, toMs: number): void {

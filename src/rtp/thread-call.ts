@@ -12,10 +12,12 @@ import type {
   MediaCallEvents,
   MediaCallOptions,
   MediaCallResult,
+  MissingMedia,
   PauseInstant,
 } from './media-plane.js';
 import type { PauseGate } from './pause-gate.js';
 import type { PortPool } from './port-pool.js';
+import { TakeoverBook } from './takeover.js';
 import { type WorkerHandle, WorkerRefusal } from './worker-handle.js';
 import { sharedClock } from './worker-protocol.js';
 
@@ -39,7 +41,7 @@ const WORKER_PATIENCE: WorkerPatience = { pauseMs: 2_000, finishMs: 30_000 };
 export class ThreadCall implements MediaCall {
   readonly #number: number;
   readonly #options: MediaCallOptions;
-  readonly #worker: WorkerHandle;
+  #worker: WorkerHandle;
   readonly #ports: PortPool;
   readonly #onPorts: () => void;
   readonly #openedAt = Date.now();
@@ -47,11 +49,14 @@ export class ThreadCall implements MediaCall {
   /** Legs that were made ready with the call and that nobody has asked for yet. */
   readonly #ready = new Set<number>();
   readonly events: MediaCallEvents;
-  readonly gate: PauseGate;
+  gate: PauseGate;
   /** Of the gate. */
-  readonly slot: number;
+  slot: number;
+  /** What another worker must know when this one dies. */
+  readonly book = new TakeoverBook();
   readonly #patience: WorkerPatience;
   readonly #turns = new Turns();
+  #moving = false;
   #finishing: Promise<MediaCallResult> | undefined;
 
   constructor(options: {
@@ -95,9 +100,11 @@ export class ThreadCall implements MediaCall {
       const reply = await this.#worker.request(request);
       if (reply && 'opened' in reply) opened = reply.opened;
     } finally {
-      for (const { leg, port } of legs) {
+      for (const { port, ...options } of legs) {
+        const { leg } = options;
         if (opened.includes(leg)) {
           this.#legs.set(leg, { port, open: true });
+          this.book.opened(options, port);
           this.#ready.add(leg);
         } else this.#ports.release(port);
       }
@@ -117,6 +124,7 @@ export class ThreadCall implements MediaCall {
         try {
           await this.#worker.request({ kind: 'open-leg', call: this.#number, port, ...options });
           this.#legs.set(options.leg, { port, open: true });
+          this.book.opened(options, port);
           return { leg: options.leg, port };
         } catch (error) {
           this.#ports.release(port);
@@ -132,6 +140,7 @@ export class ThreadCall implements MediaCall {
     return this.#turns.take(async () => {
       this.#mustBeOpen();
       await this.#worker.request({ kind: 'update-leg', call: this.#number, leg, ...change });
+      this.book.updated(leg, change);
     });
   }
 
@@ -142,6 +151,7 @@ export class ThreadCall implements MediaCall {
   async discardLeg(leg: number): Promise<void> {
     await this.#close(leg, true);
     this.#legs.delete(leg);
+    this.book.discarded(leg);
   }
 
   #close(leg: number, discard: boolean): Promise<void> {
@@ -151,12 +161,40 @@ export class ThreadCall implements MediaCall {
       if (!held?.open) return;
       await this.#worker.request({ kind: 'close-leg', call: this.#number, leg, discard });
       this.#release(held);
+      this.book.closed(leg);
+    });
+  }
+
+  /** Whether its end was asked for. */
+  get ending(): boolean {
+    return this.#finishing !== undefined;
+  }
+
+  /** Goes on in another worker, on the same ports and with the same files. Operations that come meanwhile wait. */
+  moveTo(worker: WorkerHandle): Promise<MissingMedia> {
+    return this.#turns.take(async () => {
+      const { gate, slot } = worker.takeGate();
+      // Whatever is paused stays so from the first packet on, also when the pause is asked for just now.
+      gate.close(this.book.pausedLegs);
+      this.#worker = worker;
+      this.gate = gate;
+      this.slot = slot;
+      const { directory, utterances } = this.#options;
+      const request = { kind: 'open-call', call: this.#number, directory, utterances, legs: [], gate: slot } as const;
+      this.#moving = true;
+      const reply = await worker.request({ ...request, takeover: this.book.takeover }).finally(() => {
+        this.#moving = false;
+      });
+      return reply && 'opened' in reply && reply.missing ? reply.missing : { fromMs: 0, toMs: 0 };
     });
   }
 
   /** Does not wait for its turn: a pause must not stand behind anything. */
   async setPaused(paused: boolean, legs?: readonly number[]): Promise<PauseInstant> {
     this.#mustBeOpen();
+    if (paused) this.book.pausedNow(true, legs);
+    // A worker that is just taking the call over has been told of the pauses before this one.
+    if (paused && this.#moving) this.gate.close(legs);
     const ticket = paused ? undefined : this.gate.ticket();
     const asked = this.#worker.request({
       kind: 'pause',
@@ -168,7 +206,10 @@ export class ThreadCall implements MediaCall {
     let reply = await within(this.#patience.pauseMs, asked);
     // A resume that is not called off in time is under way.
     if (!reply && ticket !== undefined && !this.gate.take(ticket)) reply = await asked;
-    if (reply && 'atMs' in reply) return reply;
+    if (reply && 'atMs' in reply) {
+      if (!paused) this.book.pausedNow(false, legs);
+      return reply;
+    }
     // Its thread may hang with packets unread: the shared memory reaches it before the command does.
     if (paused) this.gate.close(legs);
     throw new SrsError('SRS_MEDIA_WORKER', 'The media worker has not confirmed in time.');

@@ -67,6 +67,7 @@ export class WorkerHandle {
   #batches = false;
   #stopping: Promise<void> | undefined;
   readonly #gone: Promise<void>;
+  readonly #buried: Promise<void>;
   #leave: () => void = () => {};
 
   /** @param program of the thread; tests pass one that hangs */
@@ -98,10 +99,13 @@ export class WorkerHandle {
     this.#gone = new Promise((resolve) => {
       this.#leave = resolve;
     });
-    this.#worker.once('exit', (code) => {
-      // Only now: a thread that was given up may still have been using them.
-      for (const socket of new SocketBook(this.#sockets).takeAll()) closeQuietly(socket);
-      this.#onExit(code);
+    this.#buried = new Promise((resolve) => {
+      this.#worker.once('exit', (code) => {
+        // Only now: a thread that was given up may still have been using them.
+        for (const socket of new SocketBook(this.#sockets).takeAll()) closeQuietly(socket);
+        resolve();
+        this.#onExit(code);
+      });
     });
   }
 
@@ -113,6 +117,11 @@ export class WorkerHandle {
   /** Whether it receives packets in batches. Known when it is ready. */
   get batches(): boolean {
     return this.#batches;
+  }
+
+  /** Resolves when the thread is really gone, and its sockets with it; an abandoned one may take long. */
+  get buried(): Promise<void> {
+    return this.#buried;
   }
 
   get alive(): boolean {

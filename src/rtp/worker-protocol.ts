@@ -7,7 +7,8 @@ import type { Warning } from '../core/warning.js';
 import type { ProblemChange, WatchBounds } from './call-watch.js';
 import type { DigitPress } from './leg-digits.js';
 import type { MediaCountersDelta } from './media-counters.js';
-import type { LegOptions, LegRemote, MediaCallResult, PauseInstant } from './media-plane.js';
+import type { LegOptions, LegRemote, MediaCallResult, MissingMedia, PauseInstant } from './media-plane.js';
+import type { Takeover } from './takeover.js';
 
 export type ReceiverChoice = 'auto' | 'node';
 
@@ -43,6 +44,8 @@ export type WorkerRequest =
       readonly legs: readonly (LegOptions & { readonly port: number })[];
       /** Slot of the call in the worker's gates, see `pause-gate.ts`. */
       readonly gate: number;
+      /** The call was another worker's, which died; its legs are those of this. */
+      readonly takeover?: Takeover;
     }
   | {
       readonly kind: 'open-leg';
@@ -81,6 +84,8 @@ export type RequestEnvelope = WorkerRequest & { readonly id: number };
 /** Which of the legs that came with a call are open. The others can be tried on other ports. */
 export interface OpenedLegs {
   readonly opened: readonly number[];
+  /** Of a call that was taken over: what no worker heard, at least of one leg. ms of the call clock. */
+  readonly missing?: MissingMedia;
 }
 
 /** An error on its way between threads; `systemCode` is the system's own, e.g. `EADDRINUSE`. */
@@ -119,6 +124,7 @@ export type WorkerMessage =
       readonly atMs: number;
       readonly startedAt: number;
     }
+  | { readonly kind: 'clock-began'; readonly call: number; readonly at: number; readonly startedAt: number }
   /** By the policy, without the digit. */
   | ({ readonly kind: 'digit'; readonly call: number; readonly leg: number } & DigitPress)
   | { readonly kind: 'warning'; readonly call: number; readonly warning: Warning }

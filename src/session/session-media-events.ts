@@ -38,6 +38,11 @@ export function sessionMediaEvents(logger: Logger, reactions: MediaReactions): M
       logger.error({ error: message }, 'recording write failed');
       reactions.warn({ code: 'recording_write_failed' });
     },
+    moved: ({ fromMs, toMs }) => {
+      logger.warn({ fromMs, toMs }, 'the media worker of this call died, another one goes on');
+      assurance.doubt('media_lost');
+      reactions.warn({ code: 'media_lost', detail: `from ${Math.round(fromMs)} ms to ${Math.round(toMs)} ms` });
+    },
     lost: (message) => {
       logger.error({ error: message }, 'recording lost its media, ending the session');
       assurance.doubt('media_lost');
