@@ -64,7 +64,8 @@ it('records a call of 60 s that `sipscribe call` places: two legs and stereo, 60
     });
     expect(Math.abs(found.seconds * 1000 - LENGTH_MS), file).toBeLessThanOrEqual(20);
   }
-  const legs = server.record(ended).legs;
+  const { legs, warnings, assurance } = server.record(ended);
+  expect([warnings, assurance?.problems, assurance?.complete]).toEqual([[], [], true]);
   expect(legs.map((leg) => [leg.statistics?.packets, leg.statistics?.lost])).toEqual([
     [3000, 0],
     [3000, 0],
