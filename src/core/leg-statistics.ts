@@ -1,3 +1,4 @@
+import type { GapReport } from './gap.js';
 import type { RtpDropReason } from './metrics.js';
 import type { SrtpSuiteName } from './srtp-suite.js';
 
@@ -5,7 +6,7 @@ import type { SrtpSuiteName } from './srtp-suite.js';
  * What is known about the audio of one leg, from its worker to the record of the call. Every figure is optional in a record that an
  * older version wrote; a worker that died tells none.
  */
-export interface LegStatistics {
+export interface LegStatistics extends Partial<GapReport> {
   /** Datagrams that came to its port. */
   readonly packets: number;
   readonly bytes: number;
@@ -66,4 +67,8 @@ export interface LegStatistics {
   readonly peakDbfs?: number;
   /** The suite of SRTP that it came with, the last one when that changed. */
   readonly srtp?: SrtpSuiteName;
+  /** How much faster the sender's clock runs than ours; absent when too little came to tell. */
+  readonly clockSkewPpm?: number;
+  /** Samples said twice or left out, one between two packets, to keep the leg on the call clock. */
+  readonly slippedSamples?: number;
 }

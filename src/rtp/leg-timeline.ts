@@ -1,11 +1,12 @@
-import { PcmRing } from '../audio/pcm-ring.js';
-import { checkedRate, RATE_UNIT, ringSamples } from './leg-rate.js';
+import type { PcmRing } from '../audio/pcm-ring.js';
+import type { LegStatistics } from '../core/leg-statistics.js';
+import { ClockSkew } from './clock-skew.js';
+import type { GapBook } from './gap-book.js';
+import { type AudioHooks, LegAudio, MAX_LATE_MS } from './leg-audio.js';
 import type { Payload } from './payload.js';
-import { timestampDistance } from './sequence.js';
+import { StreamClock } from './stream-clock.js';
 import { type Run, WaitingRoom } from './waiting-room.js';
 
-/** How far back a late packet still finds its place. */
-const MAX_LATE_MS = 10_000;
 /** What packets may overtake each other before live users see the samples. */
 const REORDER_MS = 100;
 /** Ticks without a packet after which a leg is taken to be silent, and the wall clock moves it on. Ticks, so that a stall of ours is no silence. */
@@ -30,15 +31,7 @@ const EARLY_PART = 16;
 /** What a leg that is anchored anew may be behind the wall clock, whatever it was before. */
 const MAX_NEW_LAG_MS = 200;
 
-export interface TimelineHooks {
-  /** `[from, to)` is complete as far as live use goes. In order, without holes. */
-  committed(from: number, to: number): void;
-  /** A late packet changed `[from, to)` after it was committed. */
-  changed(from: number, to: number): void;
-  /** The first `length` samples of a late packet belong at `from`, which the ring does not hold any more; `first` are left out before them. */
-  past(from: number, payload: Payload, first: number, length: number): void;
-  /** Slots below `before` are needed again: write them, then raise `kept`. */
-  makeRoom(before: number): void;
+export interface TimelineHooks extends AudioHooks {
   /** Where the call clock is now, in ms. Asked only on the rare paths. */
   wallMs(): number;
 }
@@ -54,26 +47,15 @@ export type Placement = 'placed' | 'waiting' | 'late' | 'early' | 'barred';
  * rates share the call clock.
  *
  * Arrival times are only known to a tick, so the first packets of a source wait until the sockets are drained; then the newest of them
- * is taken to end now. From there on only timestamps count.
+ * is taken to end now. From there on only timestamps count, and what `ClockSkew` finds out about them.
  */
 export class LegTimeline {
+  readonly skew = new ClockSkew();
   readonly #hooks: TimelineHooks;
-  #ring: PcmRing;
-  #rate: number;
+  readonly #audio: LegAudio;
   /** Samples per ms. */
   #perMs: number;
-  /** Lowest position that the ring must still hold for its owner. */
-  kept: number;
-  #head: number;
-  #committed: number;
-  #newestEnd = -1;
-  #firstStart = -1;
-  #anchored = false;
-  #refTimestamp = 0;
-  #refPosition = 0;
-  /** The clock of the timestamps, and samples per count of it. */
-  #clockRate = 0;
-  #perCount = 1;
+  readonly #clock = new StreamClock();
   #waiting: WaitingRoom;
   #idleTicks = 0;
   #placedSinceTick = false;
@@ -86,6 +68,8 @@ export class LegTimeline {
   #barred = 0;
   /** How far this leg's newest sample is behind the wall clock while packets flow. */
   #lag = 0;
+  /** The wall clock at the last tick. */
+  #now: number;
   /** No sample lies beyond this. Asked of the wall clock once a tick, and when something comes near it. */
   #ceiling = 0;
 
@@ -93,43 +77,70 @@ export class LegTimeline {
    * @param rate samples per second, a multiple of 8000
    * @param originMs place of the first sample: 0, or the present for a leg that joins later
    */
-  constructor(hooks: TimelineHooks, rate = RATE_UNIT, originMs = 0, capacity = ringSamples(rate)) {
+  constructor(hooks: TimelineHooks, rate = 8000, originMs = 0, capacity?: number) {
     this.#hooks = hooks;
-    this.#rate = checkedRate(rate);
+    this.#audio = new LegAudio(hooks, rate, originMs, capacity);
     this.#perMs = rate / 1000;
-    this.#ring = new PcmRing(capacity);
+    this.#now = this.at(originMs);
     this.#waiting = new WaitingRoom(rate);
-    this.#head = this.at(originMs);
-    this.#committed = this.#head;
-    this.kept = this.#head;
   }
 
   get ring(): PcmRing {
-    return this.#ring;
+    return this.#audio.ring;
   }
 
   /** Samples per second. */
   get rate(): number {
-    return this.#rate;
+    return this.#audio.rate;
+  }
+
+  /** Why the file is silent where nothing was. */
+  get gaps(): GapBook {
+    return this.#audio.gaps;
   }
 
   /** End of what the ring holds; `head - ring.capacity` is its beginning. */
   get head(): number {
-    return this.#head;
+    return this.#audio.head;
   }
 
   get committed(): number {
-    return this.#committed;
+    return this.#audio.committed;
+  }
+
+  /** Lowest position that the ring must still hold for its owner. */
+  get kept(): number {
+    return this.#audio.kept;
+  }
+
+  set kept(position: number) {
+    this.#audio.kept = position;
   }
 
   /** End of the newest audio, -1 before the first. */
   get newestEnd(): number {
-    return this.#newestEnd;
+    return this.#audio.newestEnd;
   }
 
   /** Start of the first audio, -1 before it. */
   get firstStart(): number {
-    return this.#firstStart;
+    return this.#audio.firstStart;
+  }
+
+  /** Where on the leg the present is: at its newest audio, or as far on as the clock went since, known to a tick. */
+  get present(): number {
+    return Math.max(this.newestEnd, this.#now - this.#lag, this.#audio.origin);
+  }
+
+  /** End of the last pause of ours, in ms: nothing before it is written any more. */
+  get floorMs(): number {
+    return this.msAt(this.#floor);
+  }
+
+  /** Where a timestamp of the present source lies on the call clock, in ms; undefined while that is not known. */
+  placeMs(timestamp: number): number | undefined {
+    if (!this.#clock.anchored || !this.#waiting.empty) return undefined;
+    return this.msAt(this.#clock.placeOf(timestamp));
   }
 
   /** Length of the audio that waits for an anchor. */
@@ -149,18 +160,7 @@ export class LegTimeline {
 
   /** Whether nothing but silence is here and nothing waits: the rate may still be chosen. */
   get untouched(): boolean {
-    return this.#firstStart < 0 && this.#waiting.empty;
-  }
-
-  /** End of the last pause, in ms: nothing before it is written any more. */
-  get floorMs(): number {
-    return this.msAt(this.#floor);
-  }
-
-  /** Where a timestamp of the present source lies on the call clock, in ms; undefined while its clock is not known. */
-  placeMs(timestamp: number): number | undefined {
-    if (!this.#anchored || !this.#waiting.empty) return undefined;
-    return this.msAt(this.#refPosition + timestampDistance(this.#refTimestamp, timestamp) * this.#perCount);
+    return this.firstStart < 0 && this.#waiting.empty;
   }
 
   /**
@@ -168,47 +168,51 @@ export class LegTimeline {
    * What was written of it so far is for the owner to write again.
    */
   rerate(rate: number): void {
-    if (rate === this.#rate) return;
+    if (rate === this.rate) return;
     if (!this.untouched) throw new RangeError('a leg that holds audio keeps its rate');
-    const factor = checkedRate(rate) / this.#rate;
-    this.#rate = rate;
+    const factor = rate / this.rate;
+    this.#audio.rerate(rate);
     this.#perMs = rate / 1000;
-    this.#ring = new PcmRing(ringSamples(rate));
     this.#waiting = new WaitingRoom(rate);
-    this.#head = Math.round(this.#head * factor);
-    this.#committed = Math.round(this.#committed * factor);
-    this.kept = Math.round(this.kept * factor);
     this.#floor = Math.round(this.#floor * factor);
-    this.#anchored = false;
+    this.#now = Math.round(this.#now * factor);
+    this.#clock.anchored = false;
     this.#lag = 0;
     this.#skippedEnd = -1;
   }
 
   /**
    * Takes the payload of a packet that is not a duplicate; it is read at once or copied. `newest` tells that no higher sequence number
-   * came before: only such a packet can move the clock of the stream, others are merely late.
+   * came before: only such a packet can move the clock of the stream, others are merely late. `missing` is for the book of gaps.
    */
-  packet(timestamp: number, payload: Payload, newest = true): Placement {
-    const changed = payload.clockRate !== this.#clockRate;
+  packet(timestamp: number, payload: Payload, newest = true, missing = 0): Placement {
+    const clock = this.#clock;
+    const changed = payload.clockRate !== clock.clockRate;
     // A timestamp of another clock has nothing to do with the former ones: the stream begins anew.
-    if (changed && newest && this.#anchored && this.#waiting.empty) this.newSource();
-    if (!this.#anchored || !this.#waiting.empty) return this.#wait(timestamp, payload, newest);
+    if (changed && newest && clock.anchored && this.#waiting.empty) this.newSource();
+    if (!clock.anchored || !this.#waiting.empty) return this.#wait(timestamp, payload, newest, missing);
     if (changed) return 'late';
-    const step = timestampDistance(this.#refTimestamp, timestamp) * this.#perCount;
-    const position = this.#refPosition + step;
-    const end = position + payload.length;
+    const step = clock.stepTo(timestamp);
+    let position = clock.after(step);
     if (!newest) {
       if (step > 0 || step < -MAX_LATE_MS * this.#perMs) return 'late';
-    } else if (!this.#believable(step, end)) {
-      return this.#wait(timestamp, payload, newest);
-    }
+      position = clock.placeOf(timestamp);
+    } else if (!this.#believable(step, position + payload.length)) {
+      return this.#wait(timestamp, payload, newest, missing);
+    } else if (this.skew.dueMs !== 0 && step > 0) position += this.#slip(timestamp, Math.round(position));
+    const end = position + payload.length;
     if (end > this.#ceiling && end > this.#raiseCeiling(this.at(this.#hooks.wallMs()))) return 'early';
-    if (step > 0) {
-      this.#refTimestamp = timestamp;
-      this.#refPosition = position;
-    }
+    if (step > 0) clock.advance(timestamp, position);
     if (position < this.#floor) return 'barred';
-    return this.#place(Math.round(position), payload);
+    if (!this.#audio.put(Math.round(position), payload, missing)) return 'late';
+    this.#placedSinceTick = true;
+    return 'placed';
+  }
+
+  /** A sender report (RFC 3550 §6.4.1): this timestamp was now, on the sender's wall clock. */
+  senderReport(timestamp: number, ntpMs: number): void {
+    this.#clock.report(timestamp, ntpMs);
+    this.skew.report(this.#clock.reportedMs, this.#clock.reportedNtpMs);
   }
 
   /**
@@ -216,9 +220,8 @@ export class LegTimeline {
    * in samples of the leg.
    */
   skip(timestamp: number, length: number): void {
-    if (!this.#anchored || !this.#waiting.empty) return;
-    const step = timestampDistance(this.#refTimestamp, timestamp) * this.#perCount;
-    const end = Math.round(this.#refPosition + step) + length;
+    if (!this.#clock.anchored || !this.#waiting.empty) return;
+    const end = Math.round(this.#clock.placeOf(timestamp)) + length;
     if (end <= this.#skippedEnd || !this.#nearWall(end, NEAR_WALL_MS)) return;
     this.#skippedEnd = end;
     this.#skippedSinceTick = true;
@@ -226,7 +229,7 @@ export class LegTimeline {
 
   /** A pause ends: what belongs before the present is silence for good, however late it comes. */
   bar(wallMs: number): void {
-    this.#floor = Math.max(this.at(wallMs) - this.#lag, this.#skippedEnd, this.#newestEnd, this.#committed);
+    this.#floor = Math.max(this.at(wallMs) - this.#lag, this.#skippedEnd, this.newestEnd, this.committed);
     this.commitTo(this.#floor);
   }
 
@@ -239,7 +242,7 @@ export class LegTimeline {
 
   /** Another SSRC, or a leg that comes back from hold: its timestamps have nothing to do with the former ones (RFC 3550 §8). */
   newSource(): void {
-    this.#anchored = false;
+    this.#clock.anchored = false;
     this.#waiting.newRun();
   }
 
@@ -251,9 +254,8 @@ export class LegTimeline {
     if (this.#waiting.empty) return 0;
     const wall = this.at(wallMs);
     const { only } = this.#waiting;
-    if (this.#anchored && only && this.#fitsOldClock(only)) {
-      const step = timestampDistance(this.#refTimestamp, only.base) * this.#perCount;
-      const onOldClock = this.#near(wall, this.#refPosition + step + only.high, SAME_CLOCK_MS);
+    if (this.#clock.anchored && only && this.#fitsOldClock(only)) {
+      const onOldClock = this.#near(wall, this.#clock.placeOf(only.base) + only.high, SAME_CLOCK_MS);
       if (!onOldClock && !force && this.#waiting.ticks < RESUME_TICKS) return 0;
       if (onOldClock) {
         this.#release();
@@ -263,13 +265,22 @@ export class LegTimeline {
     return this.#anchor(wall);
   }
 
+  /** What is to be told of a file of this length. */
+  statistics(endMs: number): Pick<LegStatistics, 'gaps' | 'gapsOmitted' | 'gapMs' | 'clockSkewPpm' | 'slippedSamples'> {
+    const { ppm, slipped } = this.skew;
+    const gaps = this.gaps.report(this.at(endMs));
+    return ppm === undefined ? gaps : { ...gaps, clockSkewPpm: Math.round(ppm), slippedSamples: slipped };
+  }
+
   /** One tick of the loop is over: commits what is old enough. `listening` is false for a leg on hold or in a pause. */
   tick(wallMs: number, listening: boolean): void {
     const wall = this.at(wallMs);
+    this.#now = wall;
     this.#raiseCeiling(wall);
     if (this.#placedSinceTick) {
       this.#idleTicks = 0;
-      this.#lag = wall - this.#newestEnd;
+      this.#lag = wall - this.newestEnd;
+      this.skew.observe(wallMs, this.#lag / this.#perMs);
     } else {
       if (this.#skippedSinceTick) this.#lag = wall - this.#skippedEnd;
       this.#idleTicks++;
@@ -277,7 +288,7 @@ export class LegTimeline {
     this.#placedSinceTick = false;
     this.#skippedSinceTick = false;
     this.#waiting.ticks++;
-    let horizon = this.#newestEnd - REORDER_MS * this.#perMs;
+    let horizon = this.newestEnd - REORDER_MS * this.#perMs;
     if (!listening || (this.#idleTicks >= IDLE_TICKS && this.#waiting.empty)) {
       horizon = Math.max(horizon, wall - Math.max(0, this.#lag) - SILENT_BEHIND_MS * this.#perMs);
     }
@@ -286,13 +297,7 @@ export class LegTimeline {
 
   /** Commits everything up to `position`; where nothing came there is silence. */
   commitTo(position: number): void {
-    while (this.#committed < position) {
-      const from = this.#committed;
-      const to = Math.min(position, from + (this.#ring.capacity >> 1));
-      this.#extend(to);
-      this.#committed = to;
-      this.#hooks.committed(from, to);
-    }
+    this.#audio.commitTo(position);
   }
 
   /** Whether the newest packet, `step` samples from the one before, may be on the known clock. */
@@ -302,23 +307,47 @@ export class LegTimeline {
     return this.#idleTicks < IDLE_TICKS || this.#nearWall(end, SAME_CLOCK_MS);
   }
 
-  #wait(timestamp: number, payload: Payload, newest: boolean): Placement {
-    return this.#waiting.add(timestamp, payload, newest) ? 'waiting' : 'late';
+  #wait(timestamp: number, payload: Payload, newest: boolean, missing: number): Placement {
+    return this.#waiting.add(timestamp, payload, newest, missing) ? 'waiting' : 'late';
+  }
+
+  /**
+   * Moves the packets from this one on, because the sender's clock is known to be off. Between two packets it is by one sample, said
+   * twice or left out, which nobody hears; in a silence between them it is all that is due. Returns the samples.
+   */
+  #slip(timestamp: number, position: number): number {
+    const due = this.skew.dueMs * this.#perMs;
+    if (Math.abs(due) < 1) return 0;
+    const room = position - this.newestEnd;
+    let samples = 0;
+    if (room === 0 && this.committed < position) {
+      samples = Math.sign(due);
+      if (samples > 0) this.#audio.repeatLast();
+    } else if (room > 0) samples = Math.max(Math.trunc(due), -room);
+    if (samples === 0) return 0;
+    this.#clock.slip(timestamp, samples);
+    this.skew.moved(samples / this.#perMs, room === 0 ? 1 : 0);
+    return samples;
   }
 
   #fitsOldClock(run: Run): boolean {
-    if (run.clockRate !== this.#clockRate) return false;
-    const step = timestampDistance(this.#refTimestamp, run.base) * this.#perCount;
+    if (run.clockRate !== this.#clock.clockRate) return false;
+    const step = this.#clock.stepTo(run.base);
     return step >= -MAX_BACK_MS * this.#perMs && step <= MAX_AHEAD_MS * this.#perMs;
   }
 
   /** What waits is on a new clock: its newest packet is taken to end now, or it follows what was there without a seam. */
   #anchor(wall: number): number {
     const lag = Math.min(Math.max(this.#lag, 0), MAX_NEW_LAG_MS * this.#perMs);
+    const { newestEnd } = this;
     let start = wall - lag - this.#waiting.samples;
-    const seam = Math.abs(start - this.#newestEnd) <= SEAMLESS_MS * this.#perMs;
-    if (this.#newestEnd >= 0 && seam) start = this.#newestEnd;
-    start = Math.max(start, this.#newestEnd, 0);
+    if (newestEnd >= 0 && Math.abs(start - newestEnd) <= SEAMLESS_MS * this.#perMs) start = newestEnd;
+    start = Math.max(start, newestEnd, 0);
+    if (newestEnd >= 0) {
+      const { only } = this.#waiting;
+      this.gaps.because(this.#clock.anchored && only && this.#fitsOldClock(only) ? 'no_rtp' : 'source_change');
+    }
+    this.skew.restart();
     const ceiling = this.#raiseCeiling(wall);
     let early = 0;
     for (const run of this.#release()) {
@@ -326,11 +355,8 @@ export class LegTimeline {
         early += run.packets.length;
         continue;
       }
-      this.#anchored = true;
-      this.#clockRate = run.clockRate;
-      this.#perCount = this.#rate / run.clockRate;
-      this.#refTimestamp = (run.base + Math.round(run.low / this.#perCount)) >>> 0;
-      this.#refPosition = start;
+      const first = (run.base + Math.round((run.low * run.clockRate) / this.rate)) >>> 0;
+      this.#clock.anchor(first, start, run.clockRate, this.rate);
       start += run.high - run.low;
       early += this.#replay(run);
     }
@@ -344,8 +370,8 @@ export class LegTimeline {
 
   #replay(run: Run): number {
     let early = 0;
-    for (const { timestamp, payload } of run.packets) {
-      const placement = this.packet(timestamp, payload);
+    for (const { timestamp, payload, missing } of run.packets) {
+      const placement = this.packet(timestamp, payload, true, missing);
       if (placement === 'early') early++;
       else if (placement === 'barred') this.#barred++;
     }
@@ -363,37 +389,5 @@ export class LegTimeline {
   #raiseCeiling(wall: number): number {
     this.#ceiling = wall + wall / EARLY_PART + MAX_EARLY_MS * this.#perMs;
     return this.#ceiling;
-  }
-
-  #place(position: number, payload: Payload): Placement {
-    const { length } = payload;
-    const end = position + length;
-    if (end > this.#head) this.#extend(end);
-    this.#placedSinceTick = true;
-    const before = Math.max(0, -position);
-    const skip = Math.max(before, this.#head - this.#ring.capacity - position);
-    if (skip > before && this.#head - position <= MAX_LATE_MS * this.#perMs && before < length) {
-      this.#hooks.past(position + before, payload, before, Math.min(skip, length) - before);
-      if (skip >= length) return 'placed';
-    }
-    if (skip >= length) return 'late';
-    const from = position + skip;
-    payload.intoRing(this.#ring, from, skip);
-    if (this.#firstStart < 0) this.#firstStart = from;
-    if (end > this.#newestEnd) this.#newestEnd = end;
-    if (from < this.#committed) this.#hooks.changed(from, Math.min(end, this.#committed));
-    return 'placed';
-  }
-
-  /** Moves the head to `to`, over silence. What the ring would forget is committed and written first. */
-  #extend(to: number): void {
-    const { capacity } = this.#ring;
-    while (this.#head < to) {
-      const next = Math.min(to, this.#head + (capacity >> 1));
-      if (next - capacity > this.#committed) this.commitTo(next - capacity);
-      if (next - capacity > this.kept) this.#hooks.makeRoom(next - capacity);
-      this.#ring.silence(this.#head, next);
-      this.#head = next;
-    }
   }
 }

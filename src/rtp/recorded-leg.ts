@@ -101,6 +101,8 @@ export class RecordedLeg implements ReportedLeg {
   #sequence = new SequenceTracker();
   #lostBefore = 0;
   #lostReported = 0;
+  /** Sequence numbers that are missing since the last packet that was heard, see `GapBook.filled`. */
+  #missing = 0;
   #packets = 0;
   #bytes = 0;
   #turnPackets = 0;
@@ -120,6 +122,9 @@ export class RecordedLeg implements ReportedLeg {
     this.digits = options.digits;
     this.digits?.accept(options.formats);
     this.timeline = new LegTimeline(options.hooks, 8000, options.originMs);
+    const { gaps, present } = this.timeline;
+    if (!this.#active) gaps.enter('hold', present);
+    if (this.#paused) gaps.enter('pause', present);
     this.meter = new LevelMeter(this.timeline.rate, this.timeline.committed);
     this.#expect(options.originMs);
   }
@@ -154,6 +159,7 @@ export class RecordedLeg implements ReportedLeg {
 
   senderReport(report: SenderReport, now: number): void {
     this.#reception.senderReport(report, now);
+    if (report.ntpMs !== undefined) this.timeline.senderReport(report.rtpTimestamp, report.ntpMs);
   }
 
   /** Ends nothing (RFC 7866 §10), but the next source may be one that was there before, and at another address. */
@@ -201,8 +207,14 @@ export class RecordedLeg implements ReportedLeg {
     this.#endSource();
     this.#ssrc = -1;
     this.timeline.newSource();
-    if (change.active) this.digits?.bar();
-    else this.silence('hold');
+    const { gaps, present } = this.timeline;
+    if (change.active) {
+      gaps.leave('hold', present);
+      this.digits?.bar();
+    } else {
+      gaps.enter('hold', present);
+      this.silence('hold');
+    }
   }
 
   /**
@@ -214,11 +226,13 @@ export class RecordedLeg implements ReportedLeg {
     if (paused) {
       this.settle(wallMs, true);
       this.#paused = true;
+      this.timeline.gaps.enter('pause', this.timeline.present);
     } else {
       this.#paused = false;
       this.#rememberUntil = wallMs + PAUSE_MEMORY_MS;
       this.timeline.bar(wallMs);
       this.digits?.bar(this.timeline.floorMs);
+      this.timeline.gaps.leave('pause', this.timeline.at(this.timeline.floorMs));
     }
     this.#expect(wallMs);
     // The cutter keeps nothing over the seam: neither pre-roll out of a pause nor an utterance across it.
@@ -235,6 +249,7 @@ export class RecordedLeg implements ReportedLeg {
   /** The leg hears no more; its file goes on as silence. */
   close(): void {
     this.#active = false;
+    this.timeline.gaps.enter('absent', this.timeline.present);
     this.#expect(this.#options.hooks.wallMs());
     this.silence('end');
   }
@@ -276,6 +291,7 @@ export class RecordedLeg implements ReportedLeg {
       ...this.#reception.statistics(this.#lostBefore),
       ...this.rtcp.statistics(),
       ...this.security.statistics(),
+      ...this.timeline.statistics(endMs),
       ...watchedFigures(this.watch, this.meter, endMs),
       file,
     };
@@ -287,7 +303,7 @@ export class RecordedLeg implements ReportedLeg {
     const { ssrc, sequence, timestamp, payloadOffset, payloadLength } = header;
     if (payloadLength > MAX_PAYLOAD) return 'malformed';
     const table = this.#table[header.payloadType];
-    if (table === undefined) return 'unknown_payload';
+    if (table === undefined) return this.#unusable('unknown_payload');
     const same = ssrc === this.#ssrc;
     // A sender that has said nothing yet is there all the same.
     if (table === 'ignored' && (same || this.#ssrc < 0)) this.watch.comfort();
@@ -311,23 +327,37 @@ export class RecordedLeg implements ReportedLeg {
     this.#reception.packet(timestamp, table !== 'ignored' && table !== 'telephone-event');
     if (header.contributors > 0) this.#reception.contributors(bytes, header.contributors);
     this.#silentTicks = 0;
+    if (this.#missing >= 0) this.#missing = this.#sequence.missing < 0 ? -1 : this.#missing + this.#sequence.missing;
     if (this.#held) return this.#skip(ssrc, timestamp, payloadLength);
+    if (table === 'ignored') this.timeline.gaps.enter('silence_suppressed', this.timeline.present);
     if (table === 'ignored' || payloadLength === 0) return undefined;
     if (this.#wasSkipped(ssrc, timestamp)) return 'paused';
     if (table === 'telephone-event') return this.digits?.packet(header, bytes);
-    const placement = this.timeline.packet(
-      timestamp,
-      payload.coded(table, bytes, payloadOffset, payloadLength),
-      order === 'newest',
-    );
+    payload.coded(table, bytes, payloadOffset, payloadLength);
+    return this.#hear(timestamp, order === 'newest');
+  }
+
+  /** Gives the packet whose payload was read to the timeline. */
+  #hear(timestamp: number, newest: boolean): RtpDropReason | undefined {
+    const missing = newest ? this.#missing : 0;
+    if (newest) this.#missing = 0;
+    const placement = this.timeline.packet(timestamp, payload, newest, missing);
     if (placement === 'barred') return 'paused';
-    if (placement === 'late' || placement === 'early') return placement;
-    this.watch.packet(sequence, timestamp, this.timeline.msAt(payload.length), payload.clockRate);
+    if (placement === 'early') return this.#unusable('early');
+    if (placement === 'late') return placement;
+    this.watch.packet(header.sequence, timestamp, this.timeline.msAt(payload.length), payload.clockRate);
     return undefined;
   }
 
   #expect(wallMs: number): void {
     this.watch.expect(this.#active && !this.#paused, wallMs);
+  }
+
+  /** What such packets would have filled is no loss, and no silence of the sender's. */
+  #unusable(reason: RtpDropReason): RtpDropReason {
+    const { gaps, present } = this.timeline;
+    gaps.mark('unusable', present, present);
+    return reason;
   }
 
   get #held(): boolean {
@@ -341,6 +371,7 @@ export class RecordedLeg implements ReportedLeg {
       this.#skippedTimestamp = timestamp;
     }
     this.timeline.skip(timestamp, length);
+    this.timeline.gaps.mark('pause', this.timeline.present, this.timeline.present);
     return 'paused';
   }
 
@@ -378,6 +409,7 @@ export class RecordedLeg implements ReportedLeg {
   #endSource(): void {
     this.#lostBefore += this.#sequence.finish();
     this.#reception.finish(this.#sequence);
+    this.#missing = 0;
     this.#sequence = new SequenceTracker();
   }
 

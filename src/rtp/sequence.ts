@@ -24,6 +24,8 @@ export class SequenceTracker {
   /** Times that the numbers began again at 0, and numbers of earlier numberings of this source. */
   #cycles = 0;
   #expectedBefore = 0;
+  /** Numbers that are missing right before the last accepted packet, when it is the newest; -1 when the numbering began anew. */
+  missing = 0;
 
   /** Numbers that are given up now. May fall when a very late packet comes. */
   get lost(): number {
@@ -47,12 +49,14 @@ export class SequenceTracker {
 
   /** Notes a packet: the newest so far (or the first of a new numbering), one from before it, or a number that was seen. */
   accept(sequence: number): 'newest' | 'older' | 'duplicate' {
+    this.missing = 0;
     if (this.#newest < 0) {
       this.#restart(sequence);
       return 'newest';
     }
     const ahead = sequenceDistance(this.#newest, sequence);
     if (ahead > 0 && ahead < MAX_DROPOUT) {
+      this.missing = ahead - 1;
       this.#advance(ahead);
       this.#seen[sequence & (REMEMBERED - 1)] = 1;
       return 'newest';
@@ -68,6 +72,7 @@ export class SequenceTracker {
     }
     this.#settle();
     this.#restart(sequence);
+    this.missing = -1;
     return 'newest';
   }
 

@@ -10,6 +10,7 @@ const RUN_MS = 5000;
 interface WaitingPacket {
   readonly timestamp: number;
   readonly payload: Payload;
+  readonly missing: number;
 }
 
 /** Packets of one source that wait for their place; `low` and `high` bound their samples, relative to `base`. */
@@ -53,7 +54,7 @@ export class WaitingRoom {
   }
 
   /** Keeps a copy of a packet. False when there is no room. */
-  add(timestamp: number, payload: Payload, newest: boolean): boolean {
+  add(timestamp: number, payload: Payload, newest: boolean, missing: number): boolean {
     const { length, clockRate } = payload;
     if (this.#packets >= MAX_PACKETS || this.#payload + length > (MAX_MS * this.#rate) / 1000) return false;
     let run = this.#runs.at(-1);
@@ -68,7 +69,7 @@ export class WaitingRoom {
       run.low = Math.min(run.low, Math.round(at));
       run.high = Math.max(run.high, Math.round(at) + length);
     }
-    run.packets.push({ timestamp, payload: payload.copy() });
+    run.packets.push({ timestamp, payload: payload.copy(), missing });
     this.#packets++;
     this.#payload += length;
     return true;
