@@ -14,6 +14,7 @@ import { MemoryEventLog } from '../src/store/event-log.js';
  * sockets and writes no files, and the disk forgets. What these cost is the business of their own benches.
  */
 class NoMedia implements MediaPlane {
+  readonly ffmpeg = new Set<never>();
   #calls = 0;
   #port = 10_000;
 

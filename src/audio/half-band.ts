@@ -1,3 +1,5 @@
+import type { PcmRing } from './pcm-ring.js';
+
 /**
  * Twice the sample rate. Every second sample of the result is one of the input, untouched; those between are a Kaiser-windowed sinc of
  * their neighbours (a half-band filter, 80 dB, flat to 3.4 kHz when 8 kHz become 16). A sample depends on its neighbours only, so any
@@ -53,4 +55,15 @@ export function doubleRate(
     }
     target[index + stride] = sum > 32_767 ? 32_767 : sum < -32_768 ? -32_768 : Math.round(sum);
   }
+}
+
+/** Puts what a ring holds before `head` into another one at twice the rate. */
+export function doubleRing(ring: PcmRing, head: number, target: PcmRing): void {
+  const from = Math.max(0, head - ring.capacity);
+  const length = head - from;
+  const input = new Int16Array(length + 2 * HALF_BAND_REACH);
+  ring.copyInto(input, from, head, HALF_BAND_REACH);
+  const output = new Int16Array(2 * length);
+  doubleRate(input, HALF_BAND_REACH, length, output);
+  target.write(2 * from, output, 0, output.length);
 }

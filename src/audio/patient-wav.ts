@@ -21,7 +21,7 @@ export interface PatientWavOptions {
  */
 export class PatientWav {
   readonly #writer: WavWriter;
-  readonly #backlog: FileBacklog;
+  #backlog: FileBacklog;
   readonly #options: PatientWavOptions;
   #frames = 0;
 
@@ -50,6 +50,22 @@ export class PatientWav {
   /** Size of the file on disk. */
   get bytes(): number {
     return this.#writer.bytes;
+  }
+
+  get format(): WavFormat {
+    return this.#writer.format;
+  }
+
+  /** Empties the file and begins anew in another format. When the disk does not take it, the next `flush` makes the header true. */
+  restart(format: WavFormat): void {
+    this.#options.backlog.remove(this.#backlog);
+    this.#backlog = this.#options.backlog.file(format, this.#options.onGivenUp);
+    this.#frames = 0;
+    try {
+      this.#writer.restart(format);
+    } catch (error) {
+      this.#options.onError(SrsError.from(error));
+    }
   }
 
   /** Writes the header of an empty file. Throws `SRS_RECORDING_WRITE`: a file that cannot have one must not be promised to anybody. */

@@ -10,4 +10,6 @@ export interface PayloadDecoder {
    * decoder, which uses it again for the next payload. Never throws for what a sender can put into it.
    */
   decode(payload: Uint8Array, offset: number, length: number): Int16Array;
+  /** Gives back what it holds outside of the heap. Idempotent. */
+  close?(): void;
 }

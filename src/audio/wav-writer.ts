@@ -39,9 +39,9 @@ export function wavHeader({ sampleRate, channels }: WavFormat, dataBytes: number
  */
 export class WavWriter {
   readonly path: string;
-  readonly #format: WavFormat;
-  readonly #frameBytes: number;
-  readonly #header: Buffer;
+  #format: WavFormat;
+  #frameBytes: number;
+  #header: Buffer;
   #fd: number | undefined;
   #frames = 0;
 
@@ -95,6 +95,20 @@ export class WavWriter {
     this.#header.writeUInt32LE(size + WAV_HEADER_BYTES - 8, 4);
     this.#header.writeUInt32LE(size, 40);
     this.#put(0, this.#header, 0, WAV_HEADER_BYTES);
+  }
+
+  /** Empties the file and begins anew in another format. */
+  restart(format: WavFormat): void {
+    this.#format = format;
+    this.#frameBytes = format.channels * 2;
+    this.#header = wavHeader(format, 0);
+    this.#frames = 0;
+    try {
+      if (this.#fd !== undefined) ftruncateSync(this.#fd, 0);
+    } catch (error) {
+      throw failed('emptied', error);
+    }
+    this.flush();
   }
 
   /** Makes the file `frames` long, with silence or a cut at its end, and closes it. Idempotent; the descriptor never leaks. */

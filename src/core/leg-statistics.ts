@@ -71,4 +71,10 @@ export interface LegStatistics extends Partial<GapReport> {
   readonly clockSkewPpm?: number;
   /** Samples said twice or left out, one between two packets, to keep the leg on the call clock. */
   readonly slippedSamples?: number;
+  /** Hz, of its file. */
+  readonly sampleRate?: number;
+  /** Codecs that were heard, in the order of their first use. */
+  readonly codecs?: readonly string[];
+  /** Frames that ffmpeg was given and gave no samples of; absent when there were none. */
+  readonly undecoded?: number;
 }

@@ -1,24 +1,23 @@
-import { mkdirSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { PatientWav } from '../audio/patient-wav.js';
-import { WAV_HEADER_BYTES } from '../audio/wav-writer.js';
+import { RaisableWav } from '../audio/raisable-wav.js';
 import { type BacklogBudget, CallBacklog } from '../audio/write-backlog.js';
 import { SrsError } from '../core/errors.js';
+import { CallMix, MAX_CHANNELS } from './call-mix.js';
 import type { LegTimeline } from './leg-timeline.js';
 import type { Payload } from './payload.js';
 
+/** Every file begins narrow-band, and is raised when wide-band audio comes. */
 const SAMPLE_RATE = 8000;
 /** Readable by the owner and its group only. */
 const FOLDER_MODE = 0o750;
-/** Legs 1 and 2 are the channels of `call.wav`. */
-const CHANNELS = 2;
-/** Frames that are interleaved at a time. One block serves all calls of a thread: it is used up before the call returns. */
-const BLOCK_FRAMES = 8192;
-const block = new Int16Array(BLOCK_FRAMES * CHANNELS);
+/** Samples of a very late packet that are copied at a time. */
+const BLOCK_SAMPLES = 8192;
+const block = new Int16Array(BLOCK_SAMPLES);
 const blockBytes = new Uint8Array(block.buffer);
 
 interface LegFile {
-  readonly writer: PatientWav;
+  readonly writer: RaisableWav;
   readonly timeline: LegTimeline;
   written: number;
 }
@@ -27,6 +26,8 @@ export interface CallFilesOptions {
   readonly budget: BacklogBudget;
   /** Go on with the files that are there, as the successor of a worker that died. */
   readonly resume?: boolean;
+  /** Streams of the first offer: legs 1 to this are the channels of `call.wav`, two at least and eight at most. */
+  readonly channels: number;
   /** Called once per episode: again only after a round of writes went well. */
   readonly onError: (error: unknown) => void;
   /** A stretch of a leg, or of `call.wav` when no leg is given, that will never be in its file. In ms of the call clock. */
@@ -34,18 +35,15 @@ export interface CallFilesOptions {
 }
 
 /**
- * The files of one call: a mono WAV per leg and a stereo WAV of legs 1 and 2, written from the legs' rings. What the disk does not take
- * waits in memory, see `patient-wav.ts`.
+ * The files of one call: a mono WAV per leg, and `call.wav` with a leg in each channel, written from the legs' rings. What the disk does
+ * not take waits in memory, see `patient-wav.ts`.
  */
 export class CallFiles {
   readonly #directory: string;
   readonly #options: CallFilesOptions;
   readonly #backlog: CallBacklog;
   readonly #legs = new Map<number, LegFile>();
-  readonly #stereo: PatientWav;
-  #stereoWritten = 0;
-  /** Frames of `call.wav` that were there at the beginning. */
-  readonly #stereoFound: number;
+  readonly #mix: CallMix;
   #failed = false;
 
   /** Creates the folder and `call.wav`. Throws `SRS_RECORDING_WRITE` when they cannot be created. */
@@ -58,9 +56,8 @@ export class CallFiles {
     } catch (error) {
       throw new SrsError('SRS_RECORDING_WRITE', 'The folder of a recording cannot be made.', { cause: error });
     }
-    this.#stereo = this.#create('call.wav', CHANNELS);
-    this.#stereoFound = this.#stereo.frames;
-    this.#stereoWritten = this.#stereoFound;
+    const wanted = Math.max(2, Math.min(MAX_CHANNELS, options.channels));
+    this.#mix = new CallMix(this.#create('call.wav', wanted), this.#legs);
   }
 
   static nameOf(leg: number): string {
@@ -69,7 +66,7 @@ export class CallFiles {
 
   /** Bytes of all files. */
   get bytes(): number {
-    let sum = this.#stereo.bytes;
+    let sum = this.#mix.writer.bytes;
     for (const { writer } of this.#legs.values()) sum += writer.bytes;
     return sum;
   }
@@ -77,31 +74,19 @@ export class CallFiles {
   /** Creates the file of a leg. Throws `SRS_RECORDING_WRITE` when it cannot be created. */
   addLeg(leg: number, timeline: LegTimeline): void {
     const writer = this.#create(CallFiles.nameOf(leg), 1, leg);
+    // A file that is gone on with may be wide-band already.
+    timeline.rerate(writer.sampleRate);
     this.#legs.set(leg, { writer, timeline, written: timeline.committed });
   }
 
   /** How much of a leg is in its file already, in ms. */
   foundMs(leg: number): number {
-    try {
-      const frames = Math.floor((statSync(join(this.#directory, CallFiles.nameOf(leg))).size - WAV_HEADER_BYTES) / 2);
-      return this.#options.resume ? (Math.max(0, frames) * 1000) / SAMPLE_RATE : 0;
-    } catch {
-      return 0;
-    }
+    return this.#options.resume ? RaisableWav.foundMs(join(this.#directory, CallFiles.nameOf(leg))) : 0;
   }
 
   /** Puts into `call.wav` what a leg's file had and `call.wav` had not, when the worker before died. */
   catchUp(leg: number): void {
-    const file = this.#legs.get(leg);
-    if (!file || leg > CHANNELS) return;
-    const samples = new Int16Array(BLOCK_FRAMES);
-    const bytes = new Uint8Array(samples.buffer);
-    const end = file.writer.frames;
-    this.#patchStereo(this.#stereoFound, end, (from, to) => {
-      file.writer.read(from, bytes, 0, (to - from) * 2);
-      for (let i = 0; i < to - from; i++) block[i * CHANNELS + leg - 1] = samples[i] as number;
-    });
-    this.#stereoWritten = Math.max(this.#stereoWritten, end);
+    this.#mix.catchUp(leg);
     this.#updateKept();
   }
 
@@ -113,6 +98,23 @@ export class CallFiles {
     this.#remove(file.writer.path);
   }
 
+  /**
+   * Doubles the rate of a leg, and of `call.wav` when that is lower: `rerate` does so with the timeline, between what is written before
+   * and after. False when the disk does not allow it; then everything is as it was.
+   */
+  raise(leg: number, rerate: () => void): boolean {
+    const file = this.#legs.get(leg);
+    if (!file) return false;
+    // A wide `call.wav` takes narrow legs, so this one comes first.
+    if (leg <= this.#mix.channels && !this.#mix.raise(file.writer.sampleRate * 2)) return false;
+    this.#writeLeg(file, file.timeline.committed);
+    if (!file.writer.raise(file.timeline.untouched)) return false;
+    file.written *= 2;
+    rerate();
+    this.#updateKept();
+    return true;
+  }
+
   /** Writes what is committed and what waits, and makes the headers true. False when something waits on. */
   flush(): boolean {
     let well = true;
@@ -120,11 +122,17 @@ export class CallFiles {
       const grown = this.#writeLeg(file, file.timeline.committed);
       if ((grown || file.writer.waiting) && !file.writer.flush()) well = false;
     }
-    const grown = this.#writeStereo(this.#commonEnd());
-    if ((grown || this.#stereo.waiting) && !this.#stereo.flush()) well = false;
+    const grown = this.#mix.grow();
+    if ((grown || this.#mix.writer.waiting) && !this.#mix.writer.flush()) well = false;
     if (well) this.#failed = false;
     this.#updateKept();
     return well;
+  }
+
+  /** One tick of the loop: what was narrow-band is brought over to wide-band files a little at a time. */
+  step(): void {
+    for (const { writer } of this.#legs.values()) writer.step();
+    this.#mix.writer.step();
   }
 
   /** The ring of a leg is about to reuse the slots below `before`. */
@@ -133,7 +141,7 @@ export class CallFiles {
     if (!file) return;
     this.#writeLeg(file, file.timeline.committed);
     file.written = Math.max(file.written, before);
-    if (leg <= CHANNELS) this.#writeStereo(before);
+    this.#mix.makeRoom(leg, before);
     this.#updateKept();
   }
 
@@ -141,29 +149,20 @@ export class CallFiles {
   patch(leg: number, from: number, to: number): void {
     const file = this.#legs.get(leg);
     if (!file) return;
-    if (from < file.written) {
-      const end = Math.min(to, file.written);
-      writeRing(file.writer, file.timeline, from, end);
-    }
-    if (leg <= CHANNELS && from < this.#stereoWritten) {
-      const end = Math.min(to, this.#stereoWritten);
-      this.#patchStereo(from, end, (at, to) => copyChannel(file.timeline, leg, at, to));
-    }
+    if (from < file.written) writeRing(file, from, Math.min(to, file.written));
+    this.#mix.patch(leg, from, to);
   }
 
   /** Puts `length` samples of a very late packet, from its sample `first` on, where they belong in the files. */
   patchPast(leg: number, start: number, payload: Payload, first: number, length: number): void {
     const file = this.#legs.get(leg);
     if (!file) return;
-    const decode = (from: number, to: number, at: number, stride: number): void =>
-      payload.copyInto(block, first + from - start, first + to - start, at, stride);
-    for (let from = start; from < start + length; from += BLOCK_FRAMES) {
-      const to = Math.min(start + length, from + BLOCK_FRAMES);
-      decode(from, to, 0, 1);
-      file.writer.write(from, blockBytes, 0, (to - from) * 2);
+    for (let done = 0; done < length; done += BLOCK_SAMPLES) {
+      const count = Math.min(length - done, BLOCK_SAMPLES);
+      payload.copyInto(block, first + done, first + done + count);
+      file.writer.write(start + done, blockBytes, 0, count * 2);
     }
-    if (leg > CHANNELS) return;
-    this.#patchStereo(start, start + length, (at, to) => decode(at, to, leg - 1, CHANNELS));
+    this.#mix.patchPast(leg, start, payload, first, length);
   }
 
   /**
@@ -171,33 +170,35 @@ export class CallFiles {
    * asked again. With `force` it is done all the same, and what still waits is given up.
    */
   finish(endMs: number, force: boolean): boolean {
-    const end = Math.round((endMs * SAMPLE_RATE) / 1000);
     let done = true;
     for (const file of this.#legs.values()) {
+      const end = framesOf(endMs, file.timeline.rate);
       this.#writeLeg(file, Math.min(end, file.timeline.committed));
       if (!file.writer.finish(end, force)) done = false;
     }
-    this.#writeStereo(this.#legs.size > 0 ? end : 0);
+    const { writer } = this.#mix;
+    const end = framesOf(endMs, writer.sampleRate);
+    this.#mix.writeTo(this.#legs.size > 0 ? end : 0);
     this.#updateKept();
-    return this.#stereo.finish(end, force) && done;
+    return writer.finish(end, force) && done;
   }
 
   /** Gives the descriptors back and leaves the files as they are. Idempotent. */
   close(): void {
     for (const { writer } of this.#legs.values()) writer.close();
-    this.#stereo.close();
+    this.#mix.writer.close();
   }
 
-  #create(name: string, channels: number, leg?: number): PatientWav {
+  #create(name: string, channels: number, leg?: number): RaisableWav {
     const path = join(this.#directory, name);
-    const file = new PatientWav(
+    const file = new RaisableWav(
       path,
       { sampleRate: SAMPLE_RATE, channels },
       {
         backlog: this.#backlog,
         ...(this.#options.resume ? { resume: true } : {}),
         onError: (error) => this.#fail(error),
-        onGivenUp: (from, to) => this.#options.onGivenUp(leg, (from * 1000) / SAMPLE_RATE, (to * 1000) / SAMPLE_RATE),
+        onGivenUp: (fromMs, toMs) => this.#options.onGivenUp(leg, fromMs, toMs),
       },
     );
     try {
@@ -213,52 +214,14 @@ export class CallFiles {
   /** True when there was something to write. */
   #writeLeg(file: LegFile, end: number): boolean {
     if (end <= file.written) return false;
-    writeRing(file.writer, file.timeline, file.written, end);
+    writeRing(file, file.written, end);
     file.written = end;
     return true;
   }
 
-  #writeStereo(end: number): boolean {
-    if (end <= this.#stereoWritten) return false;
-    while (this.#stereoWritten < end) {
-      const from = this.#stereoWritten;
-      const to = Math.min(end, from + BLOCK_FRAMES);
-      block.fill(0, 0, (to - from) * CHANNELS);
-      for (let leg = 1; leg <= CHANNELS; leg++) {
-        const timeline = this.#legs.get(leg)?.timeline;
-        if (timeline) copyChannel(timeline, leg, from, to);
-      }
-      this.#stereo.write(from, blockBytes, 0, (to - from) * CHANNELS * 2);
-      this.#stereoWritten = to;
-    }
-    return true;
-  }
-
-  /** Reads frames back, lets `fill` put one channel into the block, and writes them again. */
-  #patchStereo(start: number, end: number, fill: (from: number, to: number) => void): void {
-    for (let from = start; from < end; from += BLOCK_FRAMES) {
-      const to = Math.min(end, from + BLOCK_FRAMES);
-      const bytes = (to - from) * CHANNELS * 2;
-      blockBytes.fill(0, 0, bytes);
-      this.#stereo.read(from, blockBytes, 0, bytes);
-      fill(from, to);
-      this.#stereo.write(from, blockBytes, 0, bytes);
-    }
-  }
-
-  /** How far both channels are committed; a channel without a leg waits for nobody. */
-  #commonEnd(): number {
-    let end = Number.POSITIVE_INFINITY;
-    for (let leg = 1; leg <= CHANNELS; leg++) {
-      const timeline = this.#legs.get(leg)?.timeline;
-      if (timeline) end = Math.min(end, timeline.committed);
-    }
-    return Number.isFinite(end) ? end : 0;
-  }
-
   #updateKept(): void {
-    for (const [leg, file] of this.#legs) {
-      file.timeline.kept = leg <= CHANNELS ? Math.min(file.written, this.#stereoWritten) : file.written;
+    for (const [leg, { timeline, written }] of this.#legs) {
+      timeline.kept = Math.min(written, this.#mix.keptOf(leg, timeline));
     }
   }
 
@@ -276,14 +239,11 @@ export class CallFiles {
   }
 }
 
-function writeRing(writer: PatientWav, timeline: LegTimeline, from: number, to: number): void {
-  const { ring } = timeline;
-  ring.eachPiece(from, to, (slot, length, position) => writer.write(position, ring.bytes, slot * 2, length * 2));
+function framesOf(ms: number, sampleRate: number): number {
+  return Math.round((ms * sampleRate) / 1000);
 }
 
-/** Puts the part of `[from, to)` that the ring holds into one channel of the block, whose first frame is `from`. */
-function copyChannel(timeline: LegTimeline, leg: number, from: number, to: number): void {
-  const start = Math.max(from, timeline.head - timeline.ring.capacity, 0);
-  const end = Math.min(to, timeline.head);
-  if (start < end) timeline.ring.copyInto(block, start, end, (start - from) * CHANNELS + leg - 1, CHANNELS);
+function writeRing({ writer, timeline }: LegFile, from: number, to: number): void {
+  const { ring } = timeline;
+  ring.eachPiece(from, to, (slot, length, position) => writer.write(position, ring.bytes, slot * 2, length * 2));
 }

@@ -1,3 +1,4 @@
+import { doubleRing } from '../audio/half-band.js';
 import { PcmRing } from '../audio/pcm-ring.js';
 import { GapBook } from './gap-book.js';
 import type { Payload } from './payload.js';
@@ -78,11 +79,15 @@ export class LegAudio {
     return this.#firstStart;
   }
 
-  /** Chooses the rate of a leg that holds nothing but silence. Its places change exactly: silence is committed at multiples of 125 µs. */
+  /** Changes the rate, and with it all places. What the ring holds is interpolated when the rate is doubled; otherwise it is silence. */
   rerate(rate: number): void {
     const factor = checkedRate(rate) / this.#rate;
+    const ring = new PcmRing(ringSamples(rate));
+    if (factor === 2) doubleRing(this.#ring, this.#head, ring);
     this.#rate = rate;
-    this.#ring = new PcmRing(ringSamples(rate));
+    this.#ring = ring;
+    if (this.#firstStart >= 0) this.#firstStart *= factor;
+    if (this.#newestEnd >= 0) this.#newestEnd *= factor;
     this.#origin = Math.round(this.#origin * factor);
     this.#head = Math.round(this.#head * factor);
     this.#committed = Math.round(this.#committed * factor);

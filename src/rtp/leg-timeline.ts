@@ -56,7 +56,7 @@ export class LegTimeline {
   /** Samples per ms. */
   #perMs: number;
   readonly #clock = new StreamClock();
-  #waiting: WaitingRoom;
+  readonly #waiting: WaitingRoom;
   #idleTicks = 0;
   #placedSinceTick = false;
   /** Nothing before it is written any more: the end of the last pause of ours. */
@@ -70,6 +70,8 @@ export class LegTimeline {
   #lag = 0;
   /** The wall clock at the last tick. */
   #now: number;
+  /** From here on a decoder owes samples: `tick` commits nothing beyond. */
+  owedFrom = Number.POSITIVE_INFINITY;
   /** No sample lies beyond this. Asked of the wall clock once a tick, and when something comes near it. */
   #ceiling = 0;
 
@@ -163,22 +165,19 @@ export class LegTimeline {
     return this.firstStart < 0 && this.#waiting.empty;
   }
 
-  /**
-   * Chooses the rate of an untouched leg anew. All places change with it, exactly: silence is committed at multiples of 125 µs.
-   * What was written of it so far is for the owner to write again.
-   */
+  /** Changes the rate of an untouched leg, or doubles that of one that holds audio, which is interpolated. All places change, exactly. */
   rerate(rate: number): void {
-    if (rate === this.rate) return;
-    if (!this.untouched) throw new RangeError('a leg that holds audio keeps its rate');
     const factor = rate / this.rate;
+    if (factor === 1) return;
+    if (!this.untouched && factor !== 2) throw new RangeError('a leg that holds audio can only be doubled');
     this.#audio.rerate(rate);
     this.#perMs = rate / 1000;
-    this.#waiting = new WaitingRoom(rate);
+    this.#waiting.rerate(rate);
+    this.#clock.rerate(factor);
     this.#floor = Math.round(this.#floor * factor);
     this.#now = Math.round(this.#now * factor);
-    this.#clock.anchored = false;
-    this.#lag = 0;
-    this.#skippedEnd = -1;
+    this.#lag *= factor;
+    this.#skippedEnd *= factor;
   }
 
   /**
@@ -206,7 +205,13 @@ export class LegTimeline {
     if (position < this.#floor) return 'barred';
     if (!this.#audio.put(Math.round(position), payload, missing)) return 'late';
     this.#placedSinceTick = true;
+    payload.place?.set(Math.round(position), payload.length, this.rate);
     return 'placed';
+  }
+
+  /** Puts samples over those of a packet that has its place. */
+  mend(position: number, payload: Payload): void {
+    this.#audio.put(position, payload, 0);
   }
 
   /** A sender report (RFC 3550 §6.4.1): this timestamp was now, on the sender's wall clock. */
@@ -292,7 +297,7 @@ export class LegTimeline {
     if (!listening || (this.#idleTicks >= IDLE_TICKS && this.#waiting.empty)) {
       horizon = Math.max(horizon, wall - Math.max(0, this.#lag) - SILENT_BEHIND_MS * this.#perMs);
     }
-    this.commitTo(horizon);
+    this.commitTo(Math.min(horizon, this.owedFrom));
   }
 
   /** Commits everything up to `position`; where nothing came there is silence. */

@@ -2,6 +2,7 @@ import type { VoiceActivityEngine } from '../audio/voice-activity.js';
 import { BacklogBudget } from '../audio/write-backlog.js';
 import { SrsError } from '../core/errors.js';
 import { callMessages } from './call-messages.js';
+import { Decoders } from './decoders.js';
 import { MediaCounters } from './media-counters.js';
 import type { LegOptions, PauseInstant } from './media-plane.js';
 import { closeSources, farewell, type OpenCall, type OpenLeg, sendReport } from './open-call.js';
@@ -47,6 +48,7 @@ export class MediaLoop {
   readonly #calls = new Map<number, OpenCall>();
   readonly #unfinished: UnfinishedCalls;
   readonly #counters = new MediaCounters();
+  readonly #decoders: Decoders;
   readonly #budget: BacklogBudget;
   #backlogTold = 0;
   readonly #flushTicks: number;
@@ -65,6 +67,7 @@ export class MediaLoop {
     this.#port = port;
     this.#openSource = openSource;
     this.#control = new Int32Array(settings.control);
+    this.#decoders = new Decoders(settings.ffmpeg);
     this.#budget = new BacklogBudget(settings.backlogBytes);
     this.#unfinished = new UnfinishedCalls(settings.diskPatienceMs, (reply) => {
       this.#reportCounters();
@@ -105,6 +108,7 @@ export class MediaLoop {
         return;
       case 'update-leg': {
         const { recorded } = this.#leg(request.call, request.leg);
+        if (request.formats) await this.#decoders.prepare(request.formats);
         await this.#onceDrained(() => recorded.update(request));
         return;
       }
@@ -160,7 +164,7 @@ export class MediaLoop {
   }
 
   #openCall(request: RequestEnvelope & { kind: 'open-call' }): OpenCall {
-    const { call, directory, utterances, gate: slot, takeover } = request;
+    const { call, directory, utterances, legs, gate: slot, takeover } = request;
     const gate = new PauseGate(this.#settings.gates, slot);
     const began = sharedClock();
     const recorded = new RecordedCall(
@@ -168,6 +172,8 @@ export class MediaLoop {
         directory,
         utterance: this.#settings.utterance,
         watch: this.#settings.watch,
+        decoders: this.#decoders,
+        channels: legs.length,
         counters: this.#counters,
         budget: this.#budget,
         ...(takeover ? { takeover } : {}),
@@ -198,10 +204,11 @@ export class MediaLoop {
         recorded?.receive(bytes, address, port);
       } catch (error) {
         // One datagram must not end the thread of 450 calls.
-        recorded?.poisoned();
+        recorded?.drop('malformed');
         this.#fault(error);
       }
     };
+    await this.#decoders.prepare(request.formats);
     const sources = [await this.#openSource(bindAddress, request.port, receive)];
     try {
       // With rtcp-mux too: some senders offer it and use a port of its own all the same.
@@ -363,9 +370,7 @@ export class MediaLoop {
     const now = sharedClock();
     if (now - this.#faultAt < 1000) return;
     this.#faultAt = now;
-    this.#port.post({
-      kind: 'fault',
-      message: error instanceof Error ? (error.stack ?? error.message) : String(error),
-    });
+    const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    this.#port.post({ kind: 'fault', message });
   }
 }

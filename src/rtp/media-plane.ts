@@ -1,4 +1,5 @@
 import type { ProblemSpan } from '../core/assurance.js';
+import type { FfmpegDecoders } from '../core/audio-codec.js';
 import type { LegStatistics } from '../core/leg-statistics.js';
 import type { CutReason, MediaFormat, OfferedRtcp } from '../core/model.js';
 import type { LegKeys } from '../core/srtp-suite.js';
@@ -14,6 +15,8 @@ export interface MediaPlane {
   start(): Promise<void>;
   /** Opens the media of one recording session. Throws `SRS_MEDIA_WORKER` when no worker takes it. */
   openCall(options: MediaCallOptions, events: MediaCallEvents): Promise<MediaCall>;
+  /** Decoders of an installed ffmpeg, by which more codecs are taken than those that are built in. Known after the start. */
+  readonly ffmpeg: FfmpegDecoders;
   /** Calls and ports held now. */
   readonly load: { readonly calls: number; readonly ports: number };
   /** Ends every call, waits for the files, stops the threads. Idempotent. */

@@ -1,6 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { FfmpegProgram } from '../audio/ffmpeg-program.js';
 import type { UtteranceCutterOptions } from '../audio/utterance-cutter.js';
+import { type FfmpegDecoders, NO_FFMPEG } from '../core/audio-codec.js';
 import type { Clock } from '../core/clock.js';
 import type { DtmfPolicy } from '../core/dtmf.js';
 import { SrsError } from '../core/errors.js';
@@ -23,7 +25,6 @@ const MAX_OPEN_TRIES = 3;
 const BURIAL_MS = 5_000;
 /** How long a worker may take to finish its files and end. */
 const STOP_MS = 30_000;
-const SAMPLE_RATE = 8000;
 const BACKLOG_BYTES = 256_000_000;
 /** Well within the time that a worker may take to finish a call before it is taken to hang. */
 const DISK_PATIENCE_MS = 20_000;
@@ -56,6 +57,8 @@ export interface MediaThreadsOptions {
   readonly timeoutMs?: number;
   /** Other bounds of what is told; tests shorten them. */
   readonly watch?: Partial<WatchBounds>;
+  /** Looks for an ffmpeg once, at the start; without it only built-in codecs are taken. */
+  readonly findFfmpeg?: () => Promise<FfmpegProgram | undefined>;
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly clock?: Clock;
@@ -76,6 +79,7 @@ export class MediaThreads implements MediaPlane {
   readonly #halt = new AbortController();
   #workers: WorkerHandle[] = [];
   #nextCall = 1;
+  #ffmpeg: FfmpegProgram | undefined;
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
 
@@ -93,6 +97,10 @@ export class MediaThreads implements MediaPlane {
     return { calls: this.#calls.size, ports: this.#ports.held };
   }
 
+  get ffmpeg(): FfmpegDecoders {
+    return this.#ffmpeg?.decoders ?? NO_FFMPEG;
+  }
+
   /** The threads that are there now, for health checks and tests. */
   get workers(): readonly WorkerHandle[] {
     return this.#workers;
@@ -104,6 +112,7 @@ export class MediaThreads implements MediaPlane {
 
   start(): Promise<void> {
     this.#starting ??= (async () => {
+      this.#ffmpeg = await this.#options.findFfmpeg?.();
       await Promise.all(Array.from({ length: this.#workerCount }, () => this.#startWorker().ready));
       const batches = this.#workers.every((worker) => worker.batches);
       this.#options.logger.info({ workers: this.#workers.length, batches }, 'media workers are ready');
@@ -215,11 +224,12 @@ export class MediaThreads implements MediaPlane {
         receiver: this.#options.receiver ?? 'auto',
         tickMs,
         tailMs,
-        utterance: { ...utterance, sampleRate: SAMPLE_RATE },
+        utterance,
         watch,
         backlogBytes: Math.floor(backlogBytes / this.#workerCount),
         diskPatienceMs,
         dtmf,
+        ...(this.#ffmpeg ? { ffmpeg: this.#ffmpeg.path } : {}),
       },
       {
         message: (message) => this.#onMessage(worker, message),
@@ -289,11 +299,7 @@ export class MediaThreads implements MediaPlane {
       case 'utterance': {
         const { kind: _kind, call, samples, ...cut } = message;
         this.#calls.get(call)?.book.utterance(cut.leg, cut.number);
-        this.#tell(() =>
-          this.#calls
-            .get(call)
-            ?.events.utterance({ ...cut, samples: new Int16Array(samples), sampleRate: SAMPLE_RATE }),
-        );
+        this.#tell(() => this.#calls.get(call)?.events.utterance({ ...cut, samples: new Int16Array(samples) }));
         return;
       }
       case 'clock-began':

@@ -1,5 +1,5 @@
-import { type Cut, UtteranceCutter, type UtteranceCutterOptions } from '../audio/utterance-cutter.js';
-import type { VoiceActivity, VoiceActivityEngine } from '../audio/voice-activity.js';
+import type { UtteranceCutterOptions } from '../audio/utterance-cutter.js';
+import type { VoiceActivityEngine } from '../audio/voice-activity.js';
 import { BacklogBudget } from '../audio/write-backlog.js';
 import type { DtmfPolicy } from '../core/dtmf.js';
 import { SrsError } from '../core/errors.js';
@@ -8,6 +8,8 @@ import type { CutReason, MediaFormat } from '../core/model.js';
 import type { Warning } from '../core/warning.js';
 import { CallFiles } from './call-files.js';
 import { CallWatch, type ProblemChange, WATCH_BOUNDS, type WatchBounds } from './call-watch.js';
+import { Decoders } from './decoders.js';
+import { LegCutter } from './leg-cutter.js';
 import { type DigitPress, LegDigits, type LegDigitsOptions } from './leg-digits.js';
 import type { TimelineHooks } from './leg-timeline.js';
 import type { MediaCounters } from './media-counters.js';
@@ -26,8 +28,6 @@ const SAME_END_MS = 300;
 const JOIN_BEFORE_MS = 200;
 /** Legs whose first audio is this near have begun together. */
 const SAME_START_MS = 20;
-/** Utterances are cut at 8 kHz. */
-const CUT_SAMPLES_PER_MS = 8;
 /** The call clock goes in steps of 125 µs: a whole number of samples of every leg. */
 const STEPS_PER_MS = 8;
 
@@ -44,6 +44,7 @@ export interface UtteranceCut {
   readonly endMs: number;
   readonly reason: CutReason;
   readonly samples: Int16Array;
+  readonly sampleRate: number;
   readonly endedAt: number;
 }
 
@@ -53,6 +54,10 @@ export interface RecordedCallOptions {
   readonly voice?: VoiceActivityEngine;
   readonly utterance: Partial<UtteranceCutterOptions>;
   readonly watch?: WatchBounds;
+  /** Those of the thread; built-in codecs only when not given. */
+  readonly decoders?: Decoders;
+  /** Streams of the first offer. Default two. */
+  readonly channels?: number;
   readonly counters: MediaCounters;
   /** Memory for what the disk does not take, shared by the calls of a thread. */
   readonly budget?: BacklogBudget;
@@ -84,8 +89,8 @@ export class RecordedCall {
   readonly #options: RecordedCallOptions;
   readonly #events: RecordedCallEvents;
   readonly #files: CallFiles;
+  readonly #decoders: Decoders;
   readonly #legs = new Map<number, RecordedLeg>();
-  readonly #detectors: VoiceActivity[] = [];
   readonly #heard = new Set<number>();
   /** Ours in RTCP: one for all legs, and random, because it is nobody's business who records (RFC 7022 §4.2). */
   readonly #cname = token(12);
@@ -109,9 +114,11 @@ export class RecordedCall {
     this.#options = options;
     this.#events = events;
     this.#watch = new CallWatch(options.watch ?? WATCH_BOUNDS, (change) => events.problem?.(change));
+    this.#decoders = options.decoders ?? new Decoders();
     this.#files = new CallFiles(options.directory, {
       budget: options.budget ?? new BacklogBudget(DEFAULT_BACKLOG_BYTES),
       resume: options.takeover?.zero !== undefined,
+      channels: options.channels ?? 2,
       onError: (error) => {
         options.counters.recordingErrors++;
         events.writeFailed(SrsError.from(error).message);
@@ -143,7 +150,7 @@ export class RecordedCall {
     this.#openedAt ??= this.#options.clock();
     const foundMs = this.#files.foundMs(leg);
     const originMs = this.#zero === undefined ? 0 : Math.max(foundMs, this.#wallMs() - JOIN_BEFORE_MS);
-    const cutter = this.#cutter(leg, originMs * CUT_SAMPLES_PER_MS);
+    const cutter = this.#cutter(leg, originMs);
     const digits = this.#digits(leg, (ssrc, timestamp) => recorded.placeMs(ssrc, timestamp));
     const hooks: TimelineHooks = {
       committed: (from, to) => this.#committed(recorded, from, to),
@@ -152,13 +159,15 @@ export class RecordedCall {
       makeRoom: (before) => this.#files.makeRoom(leg, before),
       wallMs: () => this.#wallMs(),
     };
-    const recorded = new RecordedLeg({
+    const recorded: RecordedLeg = new RecordedLeg({
       leg,
       formats,
       active,
       originMs,
       counters: this.#options.counters,
       hooks,
+      decoders: this.#decoders,
+      raise: (sampleRate) => this.#raise(recorded, sampleRate),
       paused: this.#paused,
       remote,
       cname: this.#cname,
@@ -170,6 +179,7 @@ export class RecordedCall {
       ...(digits ? { digits } : {}),
     });
     this.#files.addLeg(leg, recorded.timeline);
+    cutter?.rerate(recorded.timeline.rate, originMs);
     this.#legs.set(leg, recorded);
     this.#watched = [...this.#legs.values()];
     return recorded;
@@ -177,6 +187,7 @@ export class RecordedCall {
 
   /** The leg never was, and neither was its file. */
   removeLeg(leg: number): void {
+    this.#legs.get(leg)?.release();
     this.#legs.delete(leg);
     this.#watched = [...this.#legs.values()];
     this.#files.removeLeg(leg);
@@ -201,6 +212,8 @@ export class RecordedCall {
 
   /** One tick of the loop, after the sockets were drained. @param now monotonic ms */
   tick(now: number, flush: boolean): void {
+    for (const leg of this.#legs.values()) leg.decoding.tick(now);
+    this.#files.step();
     if (this.#zero === undefined && !this.#findZero(now, false)) return;
     const wallMs = this.#wallMs(now);
     for (const leg of this.#legs.values()) {
@@ -274,7 +287,7 @@ export class RecordedCall {
   /** Frees the voice detectors and closes the files as they are. Idempotent. */
   close(): void {
     this.#files.close();
-    for (const detector of this.#detectors.splice(0)) detector.close();
+    for (const leg of this.#legs.values()) leg.release();
   }
 
   /** The call clock. */
@@ -308,27 +321,26 @@ export class RecordedCall {
     return true;
   }
 
-  #cutter(leg: number, origin: number): UtteranceCutter | undefined {
-    const { voice, utterance } = this.#options;
-    if (!voice) return undefined;
-    const detector = voice.detector();
-    this.#detectors.push(detector);
-    let number = this.#options.takeover?.legs.find((taken) => taken.leg === leg)?.utterances ?? 0;
-    const emit = (cut: Cut): void => {
-      number++;
-      this.#options.counters.utterances[cut.reason]++;
-      const endMs = cut.end / CUT_SAMPLES_PER_MS;
-      this.#events.utterance({
-        leg,
-        number,
-        startMs: cut.start / CUT_SAMPLES_PER_MS,
-        endMs,
-        reason: cut.reason,
-        samples: cut.samples,
-        endedAt: Math.min(this.#options.epoch(), this.#startedAt + endMs),
-      });
-    };
-    return new UtteranceCutter(utterance, (frame) => detector.isSpeech(frame), emit, origin);
+  #cutter(leg: number, originMs: number): LegCutter | undefined {
+    const { voice, utterance, counters, epoch } = this.#options;
+    const before = this.#options.takeover?.legs.find((taken) => taken.leg === leg)?.utterances ?? 0;
+    return (
+      voice &&
+      new LegCutter(voice, utterance, originMs, before, (cut) => {
+        counters.utterances[cut.reason]++;
+        this.#events.utterance({ leg, ...cut, endedAt: Math.min(epoch(), this.#startedAt + cut.endMs) });
+      })
+    );
+  }
+
+  /** Wide-band audio came to a leg that was narrow-band. False when its files cannot follow. */
+  #raise(leg: RecordedLeg, sampleRate: number): boolean {
+    const { timeline, cutter } = leg;
+    if (sampleRate <= timeline.rate) return true;
+    return this.#files.raise(leg.leg, () => {
+      timeline.rerate(sampleRate);
+      cutter?.rerate(sampleRate, timeline.msAt(timeline.committed));
+    });
   }
 
   #digits(leg: number, placeMs: LegDigitsOptions['placeMs']): LegDigits | undefined {

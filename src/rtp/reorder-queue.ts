@@ -4,6 +4,8 @@ import { sequenceDistance, timestampDistance } from './sequence.js';
 const WINDOW_MS = 100;
 /** 100 ms of the shortest packets, and some more. */
 const MAX_HELD = 24;
+/** A larger step begins a new numbering (RFC 3550 §A.1). */
+const MAX_DROPOUT = 3000;
 
 /** A packet as it is handed on. */
 export interface OrderedPacket<Format> {
@@ -15,14 +17,15 @@ export interface OrderedPacket<Format> {
   readonly length: number;
   /** Whether the packet before it was handed on too. */
   readonly follows: boolean;
-  /** Packets that are missing between the one before and this one. */
+  /** Packets that are missing between the one before and this one; -1 when the numbering begins with this one. */
   readonly missing: number;
 }
 
 interface HeldPacket<Format> {
   readonly sequence: number;
   readonly timestamp: number;
-  readonly format: Format;
+  /** None for a packet that is not for the decoder. */
+  readonly format: Format | undefined;
   readonly bytes: Uint8Array;
   /** Whether it was here when the last tick ended. */
   old: boolean;
@@ -40,6 +43,8 @@ export class ReorderQueue<Format extends { readonly clockRate: number }> {
   #held: HeldPacket<Format>[] = [];
   /** The number that comes next; -1 while a stream begins. */
   #next = -1;
+  #follows = false;
+  #missing = -1;
 
   constructor(handOn: (packet: OrderedPacket<Format>) => void) {
     this.#handOn = handOn;
@@ -51,19 +56,19 @@ export class ReorderQueue<Format extends { readonly clockRate: number }> {
 
   /**
    * Takes a packet that is no duplicate. `newest` tells that no higher number came before, so that one which is lower nevertheless begins
-   * a new numbering. False when its place was passed already.
+   * a new numbering. One without a format has its number and is not handed on. False when its place was passed already.
    */
   push(
     sequence: number,
     timestamp: number,
-    format: Format,
+    format: Format | undefined,
     bytes: Uint8Array,
     offset: number,
     length: number,
     newest: boolean,
   ): boolean {
     const ahead = this.#next < 0 ? 0 : sequenceDistance(this.#next, sequence);
-    if (ahead < 0) {
+    if (ahead < 0 || ahead > MAX_DROPOUT) {
       if (!newest) return false;
       this.restart();
     } else if (this.#next >= 0 && ahead === 0 && this.#held.length === 0) {
@@ -92,6 +97,8 @@ export class ReorderQueue<Format extends { readonly clockRate: number }> {
   restart(): void {
     while (this.#held.length > 0) this.#passOldest();
     this.#next = -1;
+    this.#follows = false;
+    this.#missing = -1;
   }
 
   #hold(packet: HeldPacket<Format>): void {
@@ -106,7 +113,8 @@ export class ReorderQueue<Format extends { readonly clockRate: number }> {
       const newest = this.#held.at(-1);
       if (!oldest || !newest) return;
       const span = timestampDistance(oldest.timestamp, newest.timestamp);
-      const full = this.#held.length > MAX_HELD || span * 1000 >= WINDOW_MS * oldest.format.clockRate;
+      const clockRate = newest.format?.clockRate ?? oldest.format?.clockRate ?? 8000;
+      const full = this.#held.length > MAX_HELD || span * 1000 >= WINDOW_MS * clockRate;
       if (oldest.sequence !== this.#next && !full) return;
       this.#passOldest();
     }
@@ -119,10 +127,22 @@ export class ReorderQueue<Format extends { readonly clockRate: number }> {
     this.#pass(sequence, timestamp, format, bytes, 0, bytes.length);
   }
 
-  #pass(sequence: number, timestamp: number, format: Format, bytes: Uint8Array, offset: number, length: number): void {
-    const missing = this.#next < 0 ? 0 : sequenceDistance(this.#next, sequence);
-    const follows = this.#next >= 0 && missing === 0;
+  #pass(
+    sequence: number,
+    timestamp: number,
+    format: Format | undefined,
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+  ): void {
+    const gap = this.#next < 0 ? 0 : sequenceDistance(this.#next, sequence);
+    const follows = this.#follows && gap === 0;
+    if (this.#missing >= 0) this.#missing += gap;
     this.#next = (sequence + 1) & 0xffff;
+    this.#follows = format !== undefined;
+    if (format === undefined) return;
+    const missing = this.#missing;
+    this.#missing = 0;
     this.#handOn({ sequence, timestamp, format, bytes, offset, length, follows, missing });
   }
 }

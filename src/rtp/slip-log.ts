@@ -27,6 +27,11 @@ export class SlipLog {
     return sum;
   }
 
+  /** Every sample is `factor` samples now. */
+  rerate(factor: number): void {
+    this.#samples = this.#samples.map((samples) => samples * factor);
+  }
+
   clear(): void {
     if (this.#timestamps.length === 0) return;
     this.#timestamps = [];

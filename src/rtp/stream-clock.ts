@@ -26,6 +26,13 @@ export class StreamClock {
     this.#reports.clear();
   }
 
+  /** The leg has `factor` times as many samples now. */
+  rerate(factor: number): void {
+    this.#perCount *= factor;
+    this.#position *= factor;
+    this.#slips.rerate(factor);
+  }
+
   /** Samples from the newest packet to a timestamp. */
   stepTo(timestamp: number): number {
     return timestampDistance(this.#timestamp, timestamp) * this.#perCount;

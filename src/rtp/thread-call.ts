@@ -1,5 +1,5 @@
-import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { wavExtent } from '../audio/wav-extent.js';
 import { SrsError } from '../core/errors.js';
 import { Turns } from '../core/turns.js';
 import { noDrops } from './media-counters.js';
@@ -23,9 +23,6 @@ import { sharedClock } from './worker-protocol.js';
 
 /** A port that somebody else holds is passed over; after so many in a row the host is taken to be full. */
 const MAX_BIND_TRIES = 64;
-/** 44 bytes of header, then 8000 samples of two bytes a second. */
-const LEG_HEADER_BYTES = 44;
-const LEG_BYTES_PER_MS = 16;
 
 /** How long a worker may take, in ms. */
 export interface WorkerPatience {
@@ -241,22 +238,18 @@ export class ThreadCall implements MediaCall {
 
   /** What can still be told when the worker is gone: the files' own sizes; their headers were true at the last flush. */
   async #salvage(): Promise<MediaCallResult> {
-    const size = async (name: string): Promise<number> =>
-      stat(join(this.#options.directory, name)).then(
-        (found) => found.size,
-        () => 0,
-      );
-    let bytes = await size('call.wav');
-    let longest = LEG_HEADER_BYTES;
+    const { directory } = this.#options;
+    let { bytes } = await wavExtent(join(directory, 'call.wav'));
+    let longestMs = 0;
     const legs: FinishedLeg[] = [];
     for (const leg of [...this.#legs.keys()].sort((a, b) => a - b)) {
       const file = `leg-${leg}.wav`;
-      const legBytes = await size(file);
-      bytes += legBytes;
-      longest = Math.max(longest, legBytes);
+      const extent = await wavExtent(join(directory, file));
+      bytes += extent.bytes;
+      longestMs = Math.max(longestMs, extent.durationMs);
       legs.push({ leg, packets: 0, bytes: 0, lost: 0, dropped: noDrops(), sources: 0, file });
     }
-    return { startedAt: this.#openedAt, durationMs: (longest - LEG_HEADER_BYTES) / LEG_BYTES_PER_MS, legs, bytes };
+    return { startedAt: this.#openedAt, durationMs: longestMs, legs, bytes };
   }
 
   #mustBeOpen(): void {

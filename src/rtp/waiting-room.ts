@@ -17,14 +17,14 @@ interface WaitingPacket {
 export interface Run {
   readonly base: number;
   readonly clockRate: number;
-  readonly packets: WaitingPacket[];
+  packets: WaitingPacket[];
   low: number;
   high: number;
 }
 
 /** Packets of a leg that came before it is known where on the call clock they belong. */
 export class WaitingRoom {
-  readonly #rate: number;
+  #rate: number;
   #runs: Run[] = [];
   #packets = 0;
   #payload = 0;
@@ -73,6 +73,18 @@ export class WaitingRoom {
     this.#packets++;
     this.#payload += length;
     return true;
+  }
+
+  /** The leg has another rate: twice the one before when something is here. */
+  rerate(rate: number): void {
+    const factor = rate / this.#rate;
+    this.#rate = rate;
+    this.#payload *= factor;
+    for (const run of this.#runs) {
+      run.low *= factor;
+      run.high *= factor;
+      run.packets = run.packets.map((packet) => ({ ...packet, payload: packet.payload.doubled() }));
+    }
   }
 
   /** The only run, when there is one and no other. */

@@ -32,6 +32,8 @@ export interface WorkerSettings {
   /** How long a call that has ended waits for a disk that does not take its last samples, in ms. */
   readonly diskPatienceMs: number;
   readonly dtmf: DtmfPolicy;
+  /** The ffmpeg that decodes what is not built in, when there is one. */
+  readonly ffmpeg?: string;
 }
 
 /** Main to worker. Each is answered by one `reply` with the same `id`. */
@@ -113,8 +115,9 @@ export type WorkerMessage =
       readonly startMs: number;
       readonly endMs: number;
       readonly reason: CutReason;
-      /** Transferred: mono 16-bit samples at 8000 Hz. */
+      /** Transferred: mono 16-bit samples. */
       readonly samples: ArrayBuffer;
+      readonly sampleRate: number;
       readonly endedAt: number;
     }
   | {
