@@ -39,7 +39,9 @@ const LATE_BEGIN_MS = 1_000;
 export function assessRecording(facts: RecordingFacts): Assurance {
   const { legs, told, unclaimed, durationMs } = facts;
   const problems = new Problems(told);
-  const counted = legs.filter(({ expectedMs }) => expectedMs !== undefined);
+  // After a worker died the figures are those of the one that went on: they say nothing of whole legs.
+  const whole = !facts.doubts.includes('media_lost');
+  const counted = legs.filter(({ expectedMs }) => whole && expectedMs !== undefined);
   const conference = counted.length > 2 && counted.some(({ audibleMs = 0 }) => audibleMs > 0);
   for (const leg of counted) judge(leg, { durationMs, conference }, problems);
   for (const leg of counted) judgeSides(leg, counted, problems);

@@ -84,6 +84,18 @@ export class SessionAssurance {
     changed();
   }
 
+  /**
+   * Another worker goes on with the call, which knows nothing of what was wrong before: it will be told again if it lasts.
+   *
+   * @param toMs until when the worker that died was heard of, on the call clock
+   */
+  moved(toMs: number): void {
+    this.doubt('media_lost');
+    for (const span of this.#present) {
+      if (span.problem !== 'stream_unclaimed') this.note({ ...span, toMs: Math.max(toMs, span.fromMs ?? 0) });
+    }
+  }
+
   /** Something happened after which the record cannot be sure. */
   doubt(doubt: RecordingDoubt): void {
     if (!this.#doubts.includes(doubt)) this.#doubts = this.#doubts.concat(doubt);

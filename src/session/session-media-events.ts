@@ -40,7 +40,7 @@ export function sessionMediaEvents(logger: Logger, reactions: MediaReactions): M
     },
     moved: ({ fromMs, toMs }) => {
       logger.warn({ fromMs, toMs }, 'the media worker of this call died, another one goes on');
-      assurance.doubt('media_lost');
+      assurance.moved(fromMs);
       reactions.warn({ code: 'media_lost', detail: `from ${Math.round(fromMs)} ms to ${Math.round(toMs)} ms` });
     },
     lost: (message) => {

@@ -157,6 +157,14 @@ describe('the completeness of a recording', () => {
     });
   });
 
+  it('after a worker died says nothing of whole legs, whose figures begin with the one that went on', () => {
+    const found = judge([leg(1), leg(2, unheard), nothing(3)], {
+      doubts: ['media_lost'],
+      told: [{ problem: 'high_loss', leg: 1, fromMs: 5 }],
+    });
+    expect(found).toMatchObject({ complete: false, names: ['high_loss 1'] });
+  });
+
   it('is not given when the disk did not take everything', () => {
     expect(judge([leg(1, { unwrittenMs: 300 }), leg(2)])).toMatchObject({ complete: false, unwrittenMs: 300 });
   });

@@ -288,6 +288,26 @@ describe('the problems of one session', () => {
     expect(await series('siprec_recording_problems', 'no_rtp')).toBe('0');
   });
 
+  it('end with the worker that told of them, because the next one tells them anew', async () => {
+    const { assurance, series } = made();
+    assurance.note({ problem: 'no_rtp', leg: 1, fromMs: 1000 });
+    assurance.note({ problem: 'high_loss', leg: 2, fromMs: 2000 });
+    assurance.moved(5000);
+    expect(assurance.status).toEqual({});
+    assurance.note({ problem: 'no_rtp', leg: 1, fromMs: 6000 });
+    expect(await series('siprec_recording_problems', 'no_rtp')).toBe('1');
+    const { complete, problems, doubts } = assurance.finish(
+      { startedAt: 0, durationMs: 40_000, legs: [], bytes: 0 },
+      () => true,
+    );
+    expect([complete, doubts]).toEqual([false, [{ doubt: 'media_lost' }]]);
+    expect(problems).toEqual([
+      { problem: 'no_rtp', leg: 1, fromMs: 1000, toMs: 5000 },
+      { problem: 'high_loss', leg: 2, fromMs: 2000, toMs: 5000 },
+      { problem: 'no_rtp', leg: 1, fromMs: 6000 },
+    ]);
+  });
+
   it('end for a stream without a sender when somebody is named for it, and are kept away when that is in time', async () => {
     const { assurance, clock, warned } = made();
     assurance.claims(legs, new Set([0, 1]));
