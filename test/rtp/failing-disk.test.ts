@@ -192,6 +192,7 @@ describe('a call whose disk is full', () => {
       let missing = 0;
       for (let i = 0; i < wanted.length; i++) if (samples[start + i] === 0 && wanted[i] !== 0) missing++;
       const told = (result.legs[leg]?.unwrittenMs ?? 0) * 8;
+      expect((result.legs[leg]?.gapMs?.write_failed ?? 0) * 8).toBe(told);
       expect(told).toBeGreaterThan(4096);
       // A write that failed may have filled the last page of the disk before; and a sample may be silence of its own.
       expect(missing).toBeLessThanOrEqual(told);
