@@ -1,4 +1,5 @@
 import type { Config } from '../config/config.js';
+import { findFfmpeg } from './audio/ffmpeg-program.js';
 import { systemClock } from './core/clock.js';
 import { SrsError } from './core/errors.js';
 import type { Logger } from './core/logger.js';
@@ -77,6 +78,7 @@ export class App {
     });
     this.#media = new MediaThreads({
       ...shared,
+      findFfmpeg,
       ...config.rtp,
       backlogBytes: config.disk.backlog,
       onWriteFailed: () => this.#watch.suspect(),

@@ -71,6 +71,11 @@ export function sampleRateOf(codec: AudioCodec, format: MediaFormat): number {
   return codec.sampleRate ?? format.clockRate;
 }
 
+/** What is answered as `a=fmtp`: what was offered, as RFC 4867 §8.3 and RFC 3555 ask, unless it says what its receiver would like. */
+export function answeredParameters({ encoding, parameters }: MediaFormat): string | undefined {
+  return AUDIO_CODECS.find(({ name }) => name === encoding)?.answers ?? parameters;
+}
+
 /** One value of an `a=fmtp` line, such as `octet-align=1; mode-set=0,2`. Names are compared without regard to case (RFC 4855 §3). */
 export function parameter(parameters: string, name: string): string | undefined {
   for (const part of parameters.split(';')) {

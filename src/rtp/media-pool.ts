@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FfmpegProgram } from '../audio/ffmpeg-program.js';
 import type { UtteranceCutterOptions } from '../audio/utterance-cutter.js';
-import { type FfmpegDecoders, NO_FFMPEG } from '../core/audio-codec.js';
+import { codecNames, type FfmpegDecoders, NO_FFMPEG } from '../core/audio-codec.js';
 import type { Clock } from '../core/clock.js';
 import type { DtmfPolicy } from '../core/dtmf.js';
 import { SrsError } from '../core/errors.js';
@@ -112,7 +112,13 @@ export class MediaThreads implements MediaPlane {
 
   start(): Promise<void> {
     this.#starting ??= (async () => {
-      this.#ffmpeg = await this.#options.findFfmpeg?.();
+      if (this.#options.findFfmpeg) {
+        this.#ffmpeg = await this.#options.findFfmpeg();
+        this.#options.logger.info(
+          { codecs: codecNames(this.ffmpeg), ffmpeg: this.#ffmpeg !== undefined },
+          'codecs that are taken',
+        );
+      }
       await Promise.all(Array.from({ length: this.#workerCount }, () => this.#startWorker().ready));
       const batches = this.#workers.every((worker) => worker.batches);
       this.#options.logger.info({ workers: this.#workers.length, batches }, 'media workers are ready');

@@ -1,3 +1,4 @@
+import { answeredParameters, codecNames, codecOf, type FfmpegDecoders, NO_FFMPEG } from '../core/audio-codec.js';
 import { SrsError } from '../core/errors.js';
 import type { AnsweredCrypto, AnsweredStream, MediaFormat, MediaOffer, OfferedStream } from '../core/model.js';
 import type { OfferedCrypto } from '../core/srtp-suite.js';
@@ -21,23 +22,18 @@ export interface StreamDecision {
   readonly unprotected?: string;
 }
 
-const AUDIO_CODECS = new Set(['PCMU', 'PCMA']);
 /** RFC 3551 payload type 13, and the draft's 19 that Cisco still sends, have this name too. */
 const COMPANIONS = new Set(['TELEPHONE-EVENT', 'CN']);
 
-function takes(format: MediaFormat): boolean {
-  if (COMPANIONS.has(format.encoding)) return true;
-  return AUDIO_CODECS.has(format.encoding) && format.clockRate === 8000 && format.channels === 1;
-}
-
-function decide(offered: OfferedStream, rules: ProtectionRules): StreamDecision {
+function decide(offered: OfferedStream, rules: ProtectionRules, ffmpeg: FfmpegDecoders): StreamDecision {
   const refused: StreamDecision = { offered, formats: [], active: false };
   if (offered.media !== 'audio' || offered.port === 0) return refused;
   const protection = protectionOf(offered, rules);
   if (protection.kind === 'refused') return { ...refused, unprotected: protection.reason };
   // A filtered array has room for more; a copy has not, and lives as long as the leg.
-  const formats = [...offered.formats.filter(takes)];
-  if (!formats.some((format) => AUDIO_CODECS.has(format.encoding))) return refused;
+  const isAudio = (format: MediaFormat): boolean => codecOf(format, ffmpeg) !== undefined;
+  const formats = [...offered.formats.filter((format) => COMPANIONS.has(format.encoding) || isAudio(format))];
+  if (!formats.some(isAudio)) return refused;
   // RFC 3264 §6.1: we never send, so an offer that only receives, or nothing, is answered inactive.
   const active = offered.direction === 'sendonly' || offered.direction === 'sendrecv';
   return { offered, formats, active, ...(protection.kind === 'srtp' ? { crypto: protection.crypto } : {}) };
@@ -46,11 +42,17 @@ function decide(offered: OfferedStream, rules: ProtectionRules): StreamDecision 
 /**
  * Decides every m-line of an offer.
  *
+ * `ffmpeg` has the decoders by which more is taken than what is built in.
+ *
  * Throws `SRS_SDP_NOT_ACCEPTABLE` when the SRC offers streams and none of them can be taken (RFC 3261 §13.3.1.3).
  * An offer without any live stream is taken: a persistent recording session has none yet (RFC 8068 §3.4).
  */
-export function decideOffer(offer: MediaOffer, rules = ANY_PROTECTION): readonly StreamDecision[] {
-  const decisions = offer.streams.map((stream) => decide(stream, rules));
+export function decideOffer(
+  offer: MediaOffer,
+  rules = ANY_PROTECTION,
+  ffmpeg: FfmpegDecoders = NO_FFMPEG,
+): readonly StreamDecision[] {
+  const decisions = offer.streams.map((stream) => decide(stream, rules, ffmpeg));
   const live = offer.streams.filter((stream) => stream.port !== 0);
   if (live.length > 0 && decisions.every((decision) => decision.formats.length === 0)) {
     const offered = decisions
@@ -61,7 +63,7 @@ export function decideOffer(offer: MediaOffer, rules = ANY_PROTECTION): readonly
       });
     throw new SrsError(
       'SRS_SDP_NOT_ACCEPTABLE',
-      `no stream can be taken: offered ${offered.join('; ').slice(0, 200)}; taken are audio RTP/AVP and RTP/SAVP with PCMU or PCMA`,
+      `no stream can be taken: offered ${offered.join('; ').slice(0, 200)}; taken are audio RTP/AVP and RTP/SAVP with ${codecNames(ffmpeg).join(', ')}`,
     );
   }
   return decisions;
@@ -77,10 +79,16 @@ export function answerStream(decision: StreamDecision, port: number, crypto?: An
     port,
     direction: decision.active ? 'recvonly' : 'inactive',
     ...(offered.label === undefined ? {} : { label: offered.label }),
-    formats: decision.formats,
+    formats: decision.formats.map(answered),
     rawFormats: offered.rawFormats,
     ...(offered.rtcp?.mux === true && port !== 0 ? { rtcpMux: true } : {}),
     ...(offered.rtcp?.roundTrip === true && port !== 0 ? { roundTrip: true } : {}),
     ...(crypto === undefined || port === 0 ? {} : { crypto }),
   };
+}
+
+/** A format as it is answered: its parameters are ours where they say what a receiver would like. */
+function answered(format: MediaFormat): MediaFormat {
+  const parameters = answeredParameters(format);
+  return parameters === format.parameters ? format : { ...format, ...(parameters === undefined ? {} : { parameters }) };
 }

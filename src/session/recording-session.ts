@@ -285,7 +285,8 @@ export class RecordingSession implements RecordingSessionPort {
   }
 
   #decide({ overTls = false }: RsOffer, media: MediaOffer): readonly StreamDecision[] {
-    return decideOffer(media, { policy: this.#services.protection ?? ANY_PROTECTION.policy, overTls });
+    const { protection = ANY_PROTECTION.policy, media: plane } = this.#services;
+    return decideOffer(media, { policy: protection, overTls }, plane.ffmpeg);
   }
 
   #pauseControl(): PauseControl {
