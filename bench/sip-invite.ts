@@ -1,5 +1,5 @@
 /** The SIPREC INVITE of the load: two m-lines and metadata as an SBC writes them, some 3 kB in all. */
-const sdp = ['v=0', 'o=SBC 171 1 IN IP4 127.0.0.1', 's=-', 'c=IN IP4 127.0.0.1', 't=0 0']
+const plainSdp = ['v=0', 'o=SBC 171 1 IN IP4 127.0.0.1', 's=-', 'c=IN IP4 127.0.0.1', 't=0 0']
   .concat(
     ['1', '2'].flatMap((label, i) => [
       `m=audio ${40_000 + 2 * i} RTP/AVP 0 8 101`,
@@ -50,13 +50,21 @@ function metadata(id: string): string {
 
 export const INVITE_CONTENT_TYPE = 'multipart/mixed;boundary=unique-boundary-1';
 
-/** @param id makes the ids of the metadata those of one call */
-export function inviteBody(id: string): string {
+/** The same with a key for every stream (RFC 4568). */
+function protectedSdp(crypto: string): string {
+  return plainSdp.replaceAll('RTP/AVP', 'RTP/SAVP').replaceAll('a=sendonly', `${crypto}\r\na=sendonly`);
+}
+
+/**
+ * @param id makes the ids of the metadata those of one call
+ * @param crypto the `a=crypto` line of its streams, when they are protected
+ */
+export function inviteBody(id: string, crypto?: string): string {
   return [
     '--unique-boundary-1',
     'Content-Type: application/sdp',
     '',
-    sdp,
+    crypto === undefined ? plainSdp : protectedSdp(crypto),
     '',
     '--unique-boundary-1',
     'Content-Type: application/rs-metadata+xml',

@@ -7,17 +7,18 @@ import type { Answer, Question } from './figures.js';
 import { SelfWatch } from './self-watch.js';
 
 /**
- * The media plane alone, with calls that nobody signalled: `bare-plane.js DIRECTORY CALLS UTTERANCES`. Speech can be cut here without an
+ * The media plane alone, with calls that nobody signalled: `bare-plane.js DIRECTORY CALLS UTTERANCES RECEIVER`. Speech can be cut here without an
  * engine to send it to, and a stream can be opened without an INVITE around it.
  */
 const PCMU: MediaFormat = { payloadType: 0, encoding: 'PCMU', clockRate: 8000, channels: 1 };
-const [directory = '', calls = '0', utterances = 'off'] = process.argv.slice(2);
+const [directory = '', calls = '0', utterances = 'off', receiver] = process.argv.slice(2);
 const metrics = new Metrics({ vendors: [], models: [] });
 const plane = new MediaThreads({
   bindAddress: '127.0.0.1',
   portMin: 10_000,
   portMax: 32_767,
   workers: Math.ceil((Number(calls) + 1) / 450),
+  receiver: receiver === 'node' ? 'node' : 'auto',
   quarantineMs: 0,
   logger: silentLogger,
   metrics,

@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { measureBaseline } from './baseline.js';
 import { compile } from './native-program.js';
 import { writePacketFile } from './packet-file.js';
+import { CRYPTO_LINE, sealer } from './protection.js';
 import { printTable } from './result-table.js';
 import { barePlane, type Loads, measureRow, type RowResult, type Subject, stalledServer, wholeServer } from './row.js';
 import { RtpLoad } from './rtp-load.js';
@@ -23,16 +24,21 @@ const STALL_MS = 4_500;
 /** Of the rows that are measured at one number of calls alone. */
 const MIDDLE_CALLS = 500;
 
-type Kind = 'server' | 'stall' | 'plane' | 'voice';
+type Kind = 'server' | 'srtp' | 'stall' | 'plane' | 'voice' | 'node';
 const KINDS: Readonly<
   Record<Kind, { readonly name: string; readonly open: (calls: number, at: string, loads: Loads) => Promise<Subject> }>
 > = {
   server: { name: 'whole server', open: wholeServer },
+  srtp: {
+    name: 'whole server, SRTP',
+    open: (calls, at, loads) => wholeServer(calls, at, loads, CRYPTO_LINE),
+  },
   stall: {
     name: `whole server, stopped for ${STALL_MS / 1000} s`,
     open: (calls, at, loads) => stalledServer(calls, at, loads, STALL_MS),
   },
   plane: { name: 'media plane alone', open: (calls, at) => barePlane(calls, at, false) },
+  node: { name: "media plane alone, Node's sockets", open: (calls, at) => barePlane(calls, at, false, 'node') },
   voice: { name: 'media plane alone, voice activity on', open: (calls, at) => barePlane(calls, at, true) },
 };
 
@@ -57,7 +63,9 @@ try {
   const programs = { load: compile('rtp-load', root), drain: compile('rtp-drain', root) };
   const rounds = (WARM_SECONDS + seconds) * ROUNDS_PER_SECOND;
   const packets = writePacketFile(join(root, 'packets'), rounds);
+  const sealed = writePacketFile(join(root, 'sealed-packets'), rounds, sealer());
   const loads: Loads = (ports, plan) => new RtpLoad(programs.load, packets, ports, plan);
+  const sealedLoads: Loads = (ports, plan) => new RtpLoad(programs.load, sealed, ports, plan);
   const row = async (kind: Kind, calls: number): Promise<RowResult> => {
     const { name, open } = KINDS[kind];
     const to = BASELINE_SECONDS * ROUNDS_PER_SECOND;
@@ -77,7 +85,8 @@ try {
       rounds,
     };
     console.error(`${name}, ${calls} calls …`);
-    return await measureRow(plan, baseline, await open(calls, directory, loads), loads);
+    const ownLoads = kind === 'srtp' ? sealedLoads : loads;
+    return await measureRow(plan, baseline, await open(calls, directory, ownLoads), ownLoads);
   };
   const results: RowResult[] = [];
   const middle = counts.includes(MIDDLE_CALLS) ? MIDDLE_CALLS : (counts[0] ?? MIDDLE_CALLS);

@@ -15,24 +15,28 @@ export interface PacketFile {
   readonly tracks: number;
 }
 
-/** Writes `rounds` packets of 20 ms for each leg, G.711, the conversation over and over. */
-export function writePacketFile(path: string, rounds: number): PacketFile {
+/** Writes `rounds` packets of 20 ms for each leg, G.711, the conversation over and over. @param seal protects each of them */
+export function writePacketFile(
+  path: string,
+  rounds: number,
+  seal: (packet: Uint8Array) => Uint8Array = (packet) => packet,
+): PacketFile {
   const voices = ['caller', 'agent'].map((name) =>
     encodeG711('PCMU', readWav(readFileSync(`${VOICES}${name}.wav`)).samples),
   );
-  const packetBytes = HEADER_BYTES + PAYLOAD_BYTES;
-  const packets = Buffer.alloc(rounds * voices.length * packetBytes);
+  const packets: Uint8Array[] = [];
   for (let round = 0; round < rounds; round++) {
     for (const [track, voice] of voices.entries()) {
-      const at = (round * voices.length + track) * packetBytes;
-      packets.writeUInt16BE(0x8000, at);
-      packets.writeUInt16BE(round & 0xffff, at + 2);
-      packets.writeUInt32BE(round * PAYLOAD_BYTES, at + 4);
-      packets.writeUInt32BE(0x5000 + track, at + 8);
+      const packet = Buffer.alloc(HEADER_BYTES + PAYLOAD_BYTES);
+      packet.writeUInt16BE(0x8000, 0);
+      packet.writeUInt16BE(round & 0xffff, 2);
+      packet.writeUInt32BE(round * PAYLOAD_BYTES, 4);
+      packet.writeUInt32BE(0x5000 + track, 8);
       const from = (round * PAYLOAD_BYTES) % (voice.length - PAYLOAD_BYTES);
-      packets.set(voice.subarray(from, from + PAYLOAD_BYTES), at + HEADER_BYTES);
+      packet.set(voice.subarray(from, from + PAYLOAD_BYTES), HEADER_BYTES);
+      packets.push(seal(packet));
     }
   }
-  writeFileSync(path, packets);
-  return { path, packetBytes, tracks: voices.length };
+  writeFileSync(path, Buffer.concat(packets));
+  return { path, packetBytes: packets[0]?.length ?? 0, tracks: voices.length };
 }

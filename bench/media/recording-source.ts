@@ -22,13 +22,15 @@ export interface Answered {
 export class RecordingSource {
   readonly #socket: Socket;
   readonly #server: number;
+  readonly #crypto: string | undefined;
   readonly #run = randomBytes(4).toString('hex');
   readonly #waiting = new Map<string, (text: string) => void>();
   #number = 0;
 
-  private constructor(socket: Socket, server: number) {
+  private constructor(socket: Socket, server: number, crypto: string | undefined) {
     this.#socket = socket;
     this.#server = server;
+    this.#crypto = crypto;
     socket.setRecvBufferSize(4 * 1024 * 1024);
     socket.on('message', (bytes) => {
       const text = bytes.toString('latin1');
@@ -36,12 +38,15 @@ export class RecordingSource {
     });
   }
 
-  /** @param server its SIP port on loopback */
-  static async open(server: number): Promise<RecordingSource> {
+  /**
+   * @param server its SIP port on loopback
+   * @param crypto the `a=crypto` line of its streams, when they are protected
+   */
+  static async open(server: number, crypto?: string): Promise<RecordingSource> {
     const socket = createSocket('udp4');
     socket.bind(0, '127.0.0.1');
     await once(socket, 'listening');
-    return new RecordingSource(socket, server);
+    return new RecordingSource(socket, server, crypto);
   }
 
   /** Sets calls up, `rate` a second, and keeps them. */
@@ -91,7 +96,7 @@ export class RecordingSource {
       'Accept: application/sdp, application/rs-metadata',
       `Content-Type: ${INVITE_CONTENT_TYPE}`,
     ];
-    const invite = this.#request('INVITE', id, 1, '<sip:srs@127.0.0.1>', headers, inviteBody(id));
+    const invite = this.#request('INVITE', id, 1, '<sip:srs@127.0.0.1>', headers, inviteBody(id, this.#crypto));
     const began = performance.now();
     const answer = await this.#transact(invite, id, 'INVITE');
     const ms = performance.now() - began;

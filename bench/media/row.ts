@@ -59,7 +59,7 @@ export interface Subject {
 }
 
 /** A whole server with calls that an SRC has placed; in the second half it answers ten more a second. */
-export async function wholeServer(calls: number, directory: string, loads: Loads): Promise<Subject> {
+export async function wholeServer(calls: number, directory: string, loads: Loads, crypto?: string): Promise<Subject> {
   const { process, ready } = await MeasuredProcess.start('whole-server.js', [], {
     SIP_HOST: '127.0.0.1',
     UDP_PORTS: '0',
@@ -71,7 +71,7 @@ export async function wholeServer(calls: number, directory: string, loads: Loads
     WHISPER_ENABLED: 'false',
     DATA_DIR: directory,
   });
-  const source = await RecordingSource.open(ready.sipPort);
+  const source = await RecordingSource.open(ready.sipPort, crypto);
   // Compiled code, and the room in which young objects die, come with the first calls and belong to none of those that are measured.
   const warming = await source.hold(WARMING_CALLS, SETUP_RATE);
   await loads(ports(warming), { rounds: WARMING_ROUNDS, marks: [] }).end();
@@ -102,8 +102,13 @@ export async function stalledServer(calls: number, directory: string, loads: Loa
 }
 
 /** The media plane alone, with or without voice activity; in the second half streams are opened in it. */
-export async function barePlane(calls: number, directory: string, utterances: boolean): Promise<Subject> {
-  const args = [directory, String(calls), utterances ? 'on' : 'off'];
+export async function barePlane(
+  calls: number,
+  directory: string,
+  utterances: boolean,
+  receiver: 'auto' | 'node' = 'auto',
+): Promise<Subject> {
+  const args = [directory, String(calls), utterances ? 'on' : 'off', receiver];
   const { process, ready } = await MeasuredProcess.start('bare-plane.js', args, {});
   return {
     process,
