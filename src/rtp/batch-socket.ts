@@ -104,6 +104,8 @@ export class BatchSocket implements PacketSource {
   readonly #peer = new Int32Array(SOCKADDR_BYTES >> 2);
   #peerAddress = '';
   #peerPort = 0;
+  /** Whether the last drain was not the end. */
+  #more = false;
   #closed = false;
 
   /** Binds the port. Throws the system's error as Node's sockets do: `code` is `EADDRINUSE`, `EACCES`, `EADDRNOTAVAIL`. */
@@ -124,8 +126,10 @@ export class BatchSocket implements PacketSource {
     throw systemError('bind', code);
   }
 
-  drain(): void {
+  drain(rest = false): void {
+    if (rest && !this.#more) return;
     const receiver = this.#receiver;
+    this.#more = false;
     for (let batch = 0; batch < BATCHES && !this.#closed; batch++) {
       const got = receiver.receive(this.#socket);
       for (let i = 0; i < got; i++) {
@@ -134,6 +138,7 @@ export class BatchSocket implements PacketSource {
       }
       if (got < BATCH) return;
     }
+    this.#more = true;
   }
 
   send(bytes: Uint8Array, address: string, port: number): void {

@@ -264,7 +264,8 @@ export class MediaLoop {
   /** Runs in the check phase: libuv has just polled, so Node's own sockets were read, up to 32 packets each. The others are read here. */
   #turn(): void {
     const due = sharedClock() >= this.#nextTick;
-    if (due || this.#backlogTurns > 0 || this.#whenDrained.length > 0) this.#drain();
+    const rest = this.#backlogTurns > 0;
+    if (due || rest || this.#whenDrained.length > 0) this.#drain(rest);
     const backlog = this.#takeBacklog() && ++this.#backlogTurns < MAX_BACKLOG_TURNS;
     const acts = backlog ? [] : this.#whenDrained.splice(0);
     for (const act of acts) act();
@@ -289,9 +290,10 @@ export class MediaLoop {
     setImmediate(() => this.#turn());
   }
 
-  #drain(): void {
+  /** @param rest of those that were not emptied in the turn before; looking at all of them again would make a flood on one port dear */
+  #drain(rest: boolean): void {
     for (const call of this.#calls.values()) {
-      for (const leg of call.legs.values()) for (const source of leg.sources) source.drain();
+      for (const leg of call.legs.values()) for (const source of leg.sources) source.drain(rest);
     }
   }
 

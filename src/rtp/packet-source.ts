@@ -7,8 +7,12 @@ export type PacketReceiver = (bytes: Uint8Array, address: string, port: number) 
 /** A bound UDP port that hands over what arrives, and from which reports leave. */
 export interface PacketSource {
   readonly port: number;
-  /** Hands over what has come, 32 packets at most. Node's own sockets do that by themselves, whenever the event loop turns. */
-  drain(): void;
+  /**
+   * Hands over what has come, 32 packets at most. Node's own sockets do that by themselves, whenever the event loop turns.
+   *
+   * @param rest only what the last time has left
+   */
+  drain(rest?: boolean): void;
   /** Sends at once, and tells nobody whether it could: RTCP has no answer to wait for. `address` is an IP address. */
   send(bytes: Uint8Array, address: string, port: number): void;
   /** Resolves when the port is free again. Idempotent. */
