@@ -1,3 +1,4 @@
+import type { LegStatistics } from '../core/leg-statistics.js';
 import { type Line, lineThrough, oneStepSpread } from './line.js';
 
 /** Delays only add to a lag, so the least lag of a while is the nearest to the truth. */
@@ -31,6 +32,8 @@ const LINE_BEATS_STEP = 0.5;
 const CALM_MS = 2.5;
 /** Corrections smaller than this are not begun: they would be noise. */
 const SLIP_FROM_MS = 1;
+
+export type SkewFigures = Pick<LegStatistics, 'clockSkewPpm' | 'slippedSamples'>;
 
 /**
  * How fast the clock of a sender runs beside ours, by how far its newest sample lags behind the call clock when packets come, and by
@@ -72,6 +75,12 @@ export class ClockSkew {
     if (this.#lags.length < MIN_WINDOWS) return undefined;
     const line = this.#line ?? lineThrough(this.#times, this.#lags);
     return -line.slope * 1e6;
+  }
+
+  /** For the record of the leg; empty while too little came to tell. */
+  get figures(): SkewFigures {
+    const { ppm, slipped } = this;
+    return ppm === undefined ? {} : { clockSkewPpm: Math.round(ppm), slippedSamples: slipped };
   }
 
   /** The stream is on a new clock. */

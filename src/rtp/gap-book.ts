@@ -49,6 +49,11 @@ export class GapBook {
     if (origin > 0) this.#open.push({ from: 0, to: origin, cause: 'absent' });
   }
 
+  /** The leg is taken over from a worker that died: before `written` its file is as that one left it, and what came since is lost. */
+  takeOver(written: number): void {
+    this.#open = written < this.#frontier ? [{ from: written, to: this.#frontier, cause: 'media_lost' }] : [];
+  }
+
   /** The leg, silent so far, has another rate now. */
   rerate(rate: number): void {
     const factor = rate / 1000 / this.#perMs;

@@ -1,6 +1,6 @@
 import type { PcmRing } from '../audio/pcm-ring.js';
-import type { LegStatistics } from '../core/leg-statistics.js';
-import { ClockSkew } from './clock-skew.js';
+import type { GapReport } from '../core/gap.js';
+import { ClockSkew, type SkewFigures } from './clock-skew.js';
 import type { GapBook } from './gap-book.js';
 import { type AudioHooks, LegAudio, MAX_LATE_MS } from './leg-audio.js';
 import type { Payload } from './payload.js';
@@ -66,8 +66,9 @@ export class LegTimeline {
   #skippedSinceTick = false;
   /** Packets of a replay that lay before the floor. */
   #barred = 0;
-  /** How far this leg's newest sample is behind the wall clock while packets flow. */
+  /** How far this leg's newest sample is behind the wall clock while packets flow: the lesser of the last two ticks, as one may be late. */
   #lag = 0;
+  #lastLag = 0;
   /** The wall clock at the last tick. */
   #now: number;
   /** From here on a decoder owes samples: `tick` commits nothing beyond. */
@@ -185,19 +186,24 @@ export class LegTimeline {
    * came before: only such a packet can move the clock of the stream, others are merely late. `missing` is for the book of gaps.
    */
   packet(timestamp: number, payload: Payload, newest = true, missing = 0): Placement {
+    return this.#take(timestamp, payload, newest, missing, false);
+  }
+
+  /** @param believed whether the timestamp is known to be on the clock of the stream */
+  #take(timestamp: number, payload: Payload, newest: boolean, missing: number, believed: boolean): Placement {
     const clock = this.#clock;
     const changed = payload.clockRate !== clock.clockRate;
     // A timestamp of another clock has nothing to do with the former ones: the stream begins anew.
     if (changed && newest && clock.anchored && this.#waiting.empty) this.newSource();
-    if (!clock.anchored || !this.#waiting.empty) return this.#wait(timestamp, payload, newest, missing);
+    if (!clock.anchored || !this.#waiting.empty) return this.#waiting.add(timestamp, payload, newest, missing);
     if (changed) return 'late';
     const step = clock.stepTo(timestamp);
     let position = clock.after(step);
     if (!newest) {
       if (step > 0 || step < -MAX_LATE_MS * this.#perMs) return 'late';
       position = clock.placeOf(timestamp);
-    } else if (!this.#believable(step, position + payload.length)) {
-      return this.#wait(timestamp, payload, newest, missing);
+    } else if (!believed && !this.#believable(step, position + payload.length)) {
+      return this.#waiting.add(timestamp, payload, newest, missing);
     } else if (this.skew.dueMs !== 0 && step > 0) position += this.#slip(timestamp, Math.round(position));
     const end = position + payload.length;
     if (end > this.#ceiling && end > this.#raiseCeiling(this.at(this.#hooks.wallMs()))) return 'early';
@@ -234,7 +240,7 @@ export class LegTimeline {
 
   /** A pause ends: what belongs before the present is silence for good, however late it comes. */
   bar(wallMs: number): void {
-    this.#floor = Math.max(this.at(wallMs) - this.#lag, this.#skippedEnd, this.newestEnd, this.committed);
+    this.#floor = Math.max(this.at(wallMs) - this.#lastLag, this.#skippedEnd, this.newestEnd, this.committed);
     this.commitTo(this.#floor);
   }
 
@@ -257,24 +263,19 @@ export class LegTimeline {
    */
   settle(wallMs: number, force = false): number {
     if (this.#waiting.empty) return 0;
-    const wall = this.at(wallMs);
-    const { only } = this.#waiting;
-    if (this.#clock.anchored && only && this.#fitsOldClock(only)) {
-      const onOldClock = this.#near(wall, this.#clock.placeOf(only.base) + only.high, SAME_CLOCK_MS);
-      if (!onOldClock && !force && this.#waiting.ticks < RESUME_TICKS) return 0;
-      if (onOldClock) {
+    const [wall, only] = [this.at(wallMs), this.#waiting.only];
+    if (this.#clock.anchored && only && only.clockRate === this.#clock.clockRate) {
+      if (this.#near(wall, this.#clock.placeOf(only.base) + only.high, SAME_CLOCK_MS)) {
         this.#release();
         return this.#replay(only);
       }
+      if (this.#fitsOldClock(only) && !force && this.#waiting.ticks < RESUME_TICKS) return 0;
     }
     return this.#anchor(wall);
   }
 
-  /** What is to be told of a file of this length. */
-  statistics(endMs: number): Pick<LegStatistics, 'gaps' | 'gapsOmitted' | 'gapMs' | 'clockSkewPpm' | 'slippedSamples'> {
-    const { ppm, slipped } = this.skew;
-    const gaps = this.gaps.report(this.at(endMs));
-    return ppm === undefined ? gaps : { ...gaps, clockSkewPpm: Math.round(ppm), slippedSamples: slipped };
+  statistics(endMs: number): GapReport & SkewFigures {
+    return { ...this.gaps.report(this.at(endMs)), ...this.skew.figures };
   }
 
   /** One tick of the loop is over: commits what is old enough. `listening` is false for a leg on hold or in a pause. */
@@ -284,10 +285,12 @@ export class LegTimeline {
     this.#raiseCeiling(wall);
     if (this.#placedSinceTick) {
       this.#idleTicks = 0;
-      this.#lag = wall - this.newestEnd;
-      this.skew.observe(wallMs, this.#lag / this.#perMs);
+      const lag = wall - this.newestEnd;
+      this.#lag = Math.min(lag, this.#lastLag);
+      this.#lastLag = lag;
+      this.skew.observe(wallMs, lag / this.#perMs);
     } else {
-      if (this.#skippedSinceTick) this.#lag = wall - this.#skippedEnd;
+      if (this.#skippedSinceTick) this.#lastLag = this.#lag = wall - this.#skippedEnd;
       this.#idleTicks++;
     }
     this.#placedSinceTick = false;
@@ -310,10 +313,6 @@ export class LegTimeline {
     if (step < -MAX_BACK_MS * this.#perMs) return false;
     if (step > MAX_AHEAD_MS * this.#perMs && !this.#nearWall(end, NEAR_WALL_MS)) return false;
     return this.#idleTicks < IDLE_TICKS || this.#nearWall(end, SAME_CLOCK_MS);
-  }
-
-  #wait(timestamp: number, payload: Payload, newest: boolean, missing: number): Placement {
-    return this.#waiting.add(timestamp, payload, newest, missing) ? 'waiting' : 'late';
   }
 
   /**
@@ -376,7 +375,7 @@ export class LegTimeline {
   #replay(run: Run): number {
     let early = 0;
     for (const { timestamp, payload, missing } of run.packets) {
-      const placement = this.packet(timestamp, payload, true, missing);
+      const placement = this.#take(timestamp, payload, true, missing, true);
       if (placement === 'early') early++;
       else if (placement === 'barred') this.#barred++;
     }
@@ -387,8 +386,10 @@ export class LegTimeline {
     return this.#near(this.at(this.#hooks.wallMs()), end, toleranceMs);
   }
 
+  /** Whether a newest sample that ends here is of the present: of the time since the sockets were last drained, which may be long ago. */
   #near(wall: number, end: number, toleranceMs: number): boolean {
-    return Math.abs(wall - this.#lag - end) <= toleranceMs * this.#perMs;
+    const [behind, tolerance] = [wall - this.#lag - end, toleranceMs * this.#perMs];
+    return behind >= -tolerance && behind <= tolerance + wall - this.#now;
   }
 
   #raiseCeiling(wall: number): number {

@@ -100,8 +100,9 @@ export class RecordedCall {
   /** Monotonic ms of the first sample, and the same instant as epoch ms. */
   #zero: number | undefined;
   #startedAt = 0;
-  #waitedOnce = false;
   #foundMs = Number.POSITIVE_INFINITY;
+  /** The beginning by what had come at the first tick with packets: a stall before the second one does not move it. */
+  #firstZero: number | undefined;
   /** Where the call ends, once that is known. */
   #endMs: number | undefined;
   /** ms of legs that will never be in their files, and of `call.wav` as leg 0. */
@@ -139,6 +140,7 @@ export class RecordedCall {
     this.#foundMs = Math.min(this.#foundMs, this.#files.foundMs(leg));
     if (taken.firstPacketMs !== undefined) this.#heard.add(leg);
     const recorded = this.addLeg(leg, formats, active && port !== undefined, remote);
+    recorded.timeline.gaps.takeOver(recorded.timeline.at(this.#files.foundMs(leg)));
     this.#files.catchUp(leg);
     if (taken.paused) this.setPaused(true, [leg]);
     return recorded;
@@ -304,12 +306,11 @@ export class RecordedCall {
     let waitingMs = 0;
     for (const { timeline } of this.#legs.values()) waitingMs = Math.max(waitingMs, timeline.waitingMs);
     if (waitingMs > 0) {
-      if (!force && !this.#waitedOnce) {
-        this.#waitedOnce = true;
-        return false;
-      }
       const beforeMs = Math.min(waitingMs, now - opened + MAX_BEFORE_MS);
-      this.#zero = now - beforeMs;
+      const firstZero = this.#firstZero;
+      this.#firstZero ??= now - beforeMs;
+      if (!force && firstZero === undefined) return false;
+      this.#zero = Math.min(now - beforeMs, firstZero ?? now);
       for (const leg of this.#legs.values()) {
         const ownMs = leg.timeline.waitingMs;
         if (Math.abs(beforeMs - ownMs) <= SAME_START_MS) leg.settle(ownMs);

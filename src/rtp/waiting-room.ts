@@ -53,14 +53,14 @@ export class WaitingRoom {
     this.#newRun = true;
   }
 
-  /** Keeps a copy of a packet. False when there is no room. */
-  add(timestamp: number, payload: Payload, newest: boolean, missing: number): boolean {
+  /** Keeps a copy of a packet; it is late when there is no room. */
+  add(timestamp: number, payload: Payload, newest: boolean, missing: number): 'waiting' | 'late' {
     const { length, clockRate } = payload;
-    if (this.#packets >= MAX_PACKETS || this.#payload + length > (MAX_MS * this.#rate) / 1000) return false;
+    if (this.#packets >= MAX_PACKETS || this.#payload + length > (MAX_MS * this.#rate) / 1000) return 'late';
     let run = this.#runs.at(-1);
     const at = run ? (timestampDistance(run.base, timestamp) * this.#rate) / run.clockRate : 0;
     if (!run || this.#newRun || run.clockRate !== clockRate || Math.abs(at) > (RUN_MS * this.#rate) / 1000) {
-      if (run && !newest) return false;
+      if (run && !newest) return 'late';
       if (!run) this.ticks = 0;
       run = { base: timestamp, clockRate, packets: [], low: 0, high: length };
       this.#runs.push(run);
@@ -72,7 +72,7 @@ export class WaitingRoom {
     run.packets.push({ timestamp, payload: payload.copy(), missing });
     this.#packets++;
     this.#payload += length;
-    return true;
+    return 'waiting';
   }
 
   /** The leg has another rate: twice the one before when something is here. */
