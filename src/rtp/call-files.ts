@@ -1,5 +1,6 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { HALF_BAND_REACH } from '../audio/half-band.js';
 import { RaisableWav } from '../audio/raisable-wav.js';
 import { type BacklogBudget, CallBacklog } from '../audio/write-backlog.js';
 import { SrsError } from '../core/errors.js';
@@ -111,6 +112,10 @@ export class CallFiles {
     if (!file.writer.raise(file.timeline.untouched)) return false;
     file.written *= 2;
     rerate();
+    // At its end the file was interpolated as if silence came. The ring knows what came.
+    const { head, ring } = file.timeline;
+    const from = Math.max(0, file.written - 4 * HALF_BAND_REACH, head - ring.capacity);
+    if (from < file.written && !file.timeline.untouched) writeRing(file, from, file.written);
     this.#updateKept();
     return true;
   }

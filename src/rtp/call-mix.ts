@@ -49,6 +49,12 @@ export class CallMix {
     if (!this.writer.raise(empty)) return false;
     this.#written *= 2;
     this.#found *= 2;
+    // At its end the file was interpolated as if silence came. The rings know what came.
+    for (const [leg, { timeline }] of this.#legs) {
+      if (empty || leg > this.channels) continue;
+      const from = Math.max(0, this.#written - 4 * HALF_BAND_REACH);
+      this.#edit(from, this.#written, (at, until) => this.#copyRing(timeline, leg, at, until));
+    }
     return true;
   }
 
