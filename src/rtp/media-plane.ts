@@ -67,7 +67,7 @@ export interface PauseInstant {
 }
 
 export interface LegOptions {
-  /** 1-based. Legs 1 and 2 are also the channels of `call.wav`. */
+  /** 1-based. Those of the first offer are also the channels of `call.wav`. */
   readonly leg: number;
   readonly formats: readonly MediaFormat[];
   readonly active: boolean;
