@@ -10,6 +10,7 @@ import { RtpStream } from '../../src/client/rtp-stream.js';
 import type { CallEvent } from '../../src/core/call-event.js';
 import type { CallRecord } from '../../src/store/call-record.js';
 import { type CapturedPacket, writePcap } from '../helpers/pcap-writer.js';
+import { portRange } from '../helpers/port-range.js';
 import type { TestServer } from '../helpers/test-server.js';
 
 /** Sound of which no two places are alike, as G.711 carries it. */
@@ -58,7 +59,8 @@ export function capture(sources: readonly Source[]): Buffer {
   return writePcap(packets);
 }
 
-let mediaPorts = 7000;
+/** Other test processes run SIPp too: ten ports of our own for each. */
+let ownPorts = portRange(200);
 
 /** SIPp plays a scenario of `test/fixtures/sipp` with captures of these names. Rejects with what it says when the call fails. */
 export async function sipp(
@@ -67,10 +69,23 @@ export async function sipp(
   options: { readonly callId: string; readonly pauseMs: number; readonly captures: Readonly<Record<string, Buffer>> },
 ): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'sipscribe-scenario-'));
-  mediaPorts += 10;
+  ownPorts += 10;
   const args = [
     ...[`127.0.0.1:${server.sip.udp}`, '-sf', resolve(`test/fixtures/sipp/${scenario}.xml`)],
-    ...['-m', '1', '-t', 'u1', '-i', '127.0.0.1', '-mp', String(mediaPorts), '-d', String(options.pauseMs)],
+    ...[
+      '-m',
+      '1',
+      '-t',
+      'u1',
+      '-i',
+      '127.0.0.1',
+      '-mp',
+      String(ownPorts),
+      '-cp',
+      String(ownPorts + 8),
+      '-d',
+      String(options.pauseMs),
+    ],
     ...['-cid_str', options.callId, '-timeout', '90', '-timeout_error', '-trace_err', '-nostdin'],
   ];
   try {
