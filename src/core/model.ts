@@ -12,6 +12,12 @@
  * - **Payload type**: the 7-bit RTP number that names a format (RFC 3551).
  * - **Utterance**: a stretch of speech of one leg, cut by voice activity: one speech-to-text job.
  * - **Segment**: a timed piece of the text that an engine gives for an utterance.
+ * - **Source**: whoever sends to a leg: an address, and the SSRC that it sends with (RFC 3550 §3).
+ * - **Hold**: the SRC says that it sends nothing on a leg. **Pause**: a command of ours not to record one, or all.
+ * - **Gap**: a stretch of a leg's file that is silence because nothing was there, with its cause.
+ * - **Problem**: what is wrong with the recording of a leg while every part works. **Doubt**: why a record cannot be sure of itself.
+ * - **Media worker**: a thread that holds the sockets and files of many calls.
+ * - **Takeover**: another media worker goes on with a call whose own has died.
  * - **Call clock**: milliseconds since the first sample of the recording; all legs share it.
  *
  * All times are milliseconds unless a name says otherwise; wall-clock times are epoch milliseconds.
