@@ -59,7 +59,10 @@ export class PcmRing {
       this.samples.fill(0);
       return;
     }
-    this.eachPiece(from, to, (slot, length) => this.samples.fill(0, slot, slot + length));
+    const slot = from & this.#mask;
+    const end = slot + to - from;
+    this.samples.fill(0, slot, Math.min(end, this.capacity));
+    if (end > this.capacity) this.samples.fill(0, 0, end - this.capacity);
   }
 
   /** Calls `visit` with the one or two runs of slots that hold `[from, to)`, and the position of each. */
@@ -69,6 +72,18 @@ export class PcmRing {
       const length = Math.min(to - position, this.capacity - slot);
       visit(slot, length, position);
       position += length;
+    }
+  }
+
+  /** Puts `[from, to)` of this ring and of another into `target`, a frame of both in each element: this one's sample comes first. */
+  interleave(other: PcmRing, target: Int32Array, from: number, to: number): void {
+    const { samples } = this;
+    const mask = this.#mask;
+    const others = other.samples;
+    const otherMask = other.#mask;
+    for (let position = from, index = 0; position < to; position++, index++) {
+      target[index] =
+        ((samples[position & mask] as number) & 0xffff) | ((others[position & otherMask] as number) << 16);
     }
   }
 

@@ -8,6 +8,7 @@ const BLOCK_FRAMES = 8192;
 export const MAX_CHANNELS = 8;
 const block = new Int16Array(BLOCK_FRAMES * MAX_CHANNELS);
 const blockBytes = new Uint8Array(block.buffer);
+const blockPairs = new Int32Array(block.buffer);
 /** A stretch of a narrow-band leg with what its interpolation needs on either side. */
 const narrow = new Int16Array(BLOCK_FRAMES / 2 + 2 * HALF_BAND_REACH + 2);
 const narrowBytes = new Uint8Array(narrow.buffer);
@@ -99,14 +100,32 @@ export class CallMix {
     while (this.#written < end) {
       const from = this.#written;
       const to = Math.min(end, from + BLOCK_FRAMES);
-      block.fill(0, 0, (to - from) * this.channels);
-      for (let leg = 1; leg <= this.channels; leg++) {
-        const timeline = this.#legs.get(leg)?.timeline;
-        if (timeline) this.#copyRing(timeline, leg, from, to);
-      }
+      if (!this.#pair(from, to)) this.#gather(from, to);
       this.writer.write(from, blockBytes, 0, (to - from) * this.channels * 2);
       this.#written = to;
     }
+    return true;
+  }
+
+  /** Puts all channels into the block, one after another. */
+  #gather(from: number, to: number): void {
+    block.fill(0, 0, (to - from) * this.channels);
+    for (let leg = 1; leg <= this.channels; leg++) {
+      const timeline = this.#legs.get(leg)?.timeline;
+      if (timeline) this.#copyRing(timeline, leg, from, to);
+    }
+  }
+
+  /** Does the same for two legs that have all of it at the rate of the file, as nearly always, in half the time. */
+  #pair(from: number, to: number): boolean {
+    const left = this.#legs.get(1)?.timeline;
+    const right = this.#legs.get(2)?.timeline;
+    if (this.channels !== 2 || !left || !right) return false;
+    for (const timeline of [left, right]) {
+      const held = timeline.head - timeline.ring.capacity <= from && to <= timeline.head;
+      if (!held || this.#factor(timeline) !== 1) return false;
+    }
+    left.ring.interleave(right.ring, blockPairs, from, to);
     return true;
   }
 
@@ -124,6 +143,8 @@ export class CallMix {
     const reach = factor === 1 ? 0 : HALF_BAND_REACH;
     const start = Math.max(0, from - reach) * factor;
     const end = Math.min((to + reach) * factor, this.#written);
+    // Asked with every stretch that is committed, and nearly always in vain: then nothing is made for it.
+    if (start >= end) return;
     this.#edit(start, end, (at, until) => this.#copyRing(timeline, leg, at, until));
   }
 

@@ -103,7 +103,7 @@ export class LegAudio {
   put(position: number, payload: Payload, missing: number): boolean {
     const { length } = payload;
     const end = position + length;
-    if (end > this.#head) this.#extend(end);
+    if (end > this.#head) this.#extend(end, position);
     const before = Math.max(0, -position);
     const skip = Math.max(before, this.#head - this.#ring.capacity - position);
     const late = skip > before && before < length && this.#head - position <= (MAX_LATE_MS * this.#rate) / 1000;
@@ -139,14 +139,19 @@ export class LegAudio {
     }
   }
 
-  /** Moves the head to `to`, over silence. What the ring would forget is committed and written first. */
-  #extend(to: number): void {
+  /**
+   * Moves the head to `to`, over silence. What the ring would forget is committed and written first.
+   *
+   * @param filled from where on the caller puts samples itself, so that no silence need be there
+   */
+  #extend(to: number, filled = to): void {
     const { capacity } = this.#ring;
     while (this.#head < to) {
       const next = Math.min(to, this.#head + (capacity >> 1));
       if (next - capacity > this.#committed) this.commitTo(next - capacity);
       if (next - capacity > this.kept) this.#hooks.makeRoom(next - capacity);
-      this.#ring.silence(this.#head, next);
+      const silent = Math.min(next, filled);
+      if (silent > this.#head) this.#ring.silence(this.#head, silent);
       this.#head = next;
     }
   }
