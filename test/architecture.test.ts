@@ -40,6 +40,7 @@ const DOORS: Record<string, readonly string[]> = {
   'node:child_process': [
     'src/audio/ffmpeg-program.ts',
     'src/audio/ffmpeg-stream.ts',
+    'src/client/ffmpeg-encoding.ts',
     'src/files/ffmpeg-encoder.ts',
     'src/stt/whisper/native-slot.ts',
   ],

@@ -3,14 +3,15 @@ import { resample } from '../audio/resampler.js';
 import { readWav, type WavAudio } from '../audio/wav-reader.js';
 import { SrsError } from '../core/errors.js';
 
-/** Telephony's rate; everything that a leg sends has it. */
+/** Telephony's rate, which audio has that comes without a file. */
 const LEG_SAMPLE_RATE = 8000;
 const MAX_WAV_BYTES = 512 * 1024 * 1024;
 
-/** A WAV file of any rate as mono samples at 8 kHz; channels are mixed. Throws `SRS_WAV_MALFORMED`. */
-export async function readLegAudio(path: string): Promise<Int16Array> {
-  const audio = await readWavFile(path);
-  return resample(mixToMono(audio.samples, audio.channels), audio.sampleRate, LEG_SAMPLE_RATE);
+/** Samples at 8 kHz, or a WAV file of any rate whose channels are mixed, as mono samples at `sampleRate`. Throws `SRS_WAV_MALFORMED`. */
+export async function readLegAudio(source: Int16Array | string, sampleRate: number): Promise<Int16Array> {
+  if (typeof source !== 'string') return resample(source, LEG_SAMPLE_RATE, sampleRate);
+  const audio = await readWavFile(source);
+  return resample(mixToMono(audio.samples, audio.channels), audio.sampleRate, sampleRate);
 }
 
 /** Reads a WAV file whole. Throws `SRS_WAV_MALFORMED` with the path. */

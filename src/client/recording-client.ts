@@ -1,12 +1,13 @@
 import { randomInt } from 'node:crypto';
-import type { G711Law } from '../audio/g711.js';
 import { SrsError } from '../core/errors.js';
 import { token } from '../core/ids.js';
 import type { OfferedCrypto, SrtpSuiteName } from '../core/srtp-suite.js';
 import type { SipResponse } from '../sip/message.js';
 import { readOffer } from '../sip/sdp.js';
 import { DEFAULT_SIP_TIMERS, type SipTimers } from '../sip/sip-timers.js';
+import { CALL_CODECS, type CallCodecName } from './call-codec.js';
 import type { CallTurn } from './call-turn.js';
+import { type CodedAudio, codeAudio } from './coded-audio.js';
 import { padToLongest, readLegAudio } from './leg-audio.js';
 import { LegProtection } from './leg-protection.js';
 import { LegReports, type ReportsHeard } from './leg-reports.js';
@@ -37,7 +38,8 @@ export interface RecordingCallLeg {
 export interface RecordingCallOptions {
   readonly target: SipTarget & { readonly user?: string };
   readonly legs: readonly RecordingCallLeg[];
-  readonly codec?: G711Law;
+  /** PCMU by default. Several are offered in this order, and the first is sent. */
+  readonly codec?: CallCodecName | readonly [CallCodecName, ...CallCodecName[]];
   readonly packetTimeMs?: number;
   /** Offers one port for RTP and RTCP. */
   readonly rtcpMux?: boolean;
@@ -67,9 +69,9 @@ export interface LegReport {
   /** Where the SRS takes the stream; absent when it refused it. */
   readonly remote?: { readonly address: string; readonly port: number };
   readonly packets: number;
-  /** Samples of audio, silence at the end included. */
+  /** Of audio, silence at the end included, as the RTP clock counts. */
   readonly samples: number;
-  /** SHA-256 of the G.711 payload in order. */
+  /** SHA-256 of the payloads in order. */
   readonly payloadSha256: string;
   /** RTCP in both directions; absent when the stream was refused. */
   readonly reports?: ReportsHeard;
@@ -79,7 +81,8 @@ export interface LegReport {
 export interface CallReport {
   readonly callId: string;
   readonly outcome: 'completed' | 'ended_by_peer' | 'cancelled';
-  readonly codec: G711Law;
+  /** What was sent. */
+  readonly codec: CallCodecName;
   readonly startedAt: number;
   readonly answeredAt?: number;
   readonly audioStartedAt?: number;
@@ -95,18 +98,19 @@ export interface CallReport {
 
 /**
  * Places one SIPREC call (RFC 7866), sends the audio of every leg in real time, hangs up when it is over and tells what was sent.
- * Throws `SRS_SIP_REJECTED` (`facts.status`), `SRS_SIP_TIMEOUT`, `SRS_SDP_NOT_ACCEPTABLE`, `SRS_WAV_MALFORMED`.
+ * Throws `SRS_SIP_REJECTED` (`facts.status`), `SRS_SIP_TIMEOUT`, `SRS_SDP_NOT_ACCEPTABLE`, `SRS_WAV_MALFORMED`, `SRS_ENCODING`.
  */
 export async function placeRecordingCall(options: RecordingCallOptions): Promise<CallReport> {
   if (options.legs.length === 0) throw new SrsError('SRS_SDP_NOT_ACCEPTABLE', 'a call needs at least one leg');
-  const audio = await Promise.all(
-    options.legs.map(({ audio }) => (typeof audio === 'string' ? readLegAudio(audio) : audio)),
-  );
+  const codecs = codecsOf(options);
+  const { sampleRate } = CALL_CODECS[codecs[0]];
+  const audio = padToLongest(await Promise.all(options.legs.map(({ audio }) => readLegAudio(audio, sampleRate))));
+  const coded = await Promise.all(audio.map((samples) => codeAudio(codecs[0], samples, options.packetTimeMs ?? 20)));
   const link = await openSipLink(options.target);
   const sockets: (readonly [rtp: UdpSocket, rtcp: UdpSocket])[] = [];
   try {
     for (const _ of options.legs) sockets.push(await UdpSocket.bindPair(link.localAddress));
-    return await new RecordingCall(options, link, sockets, padToLongest(audio)).run();
+    return await new RecordingCall(options, link, sockets, coded).run();
   } finally {
     for (const socket of sockets.flat()) socket.close();
     link.close();
@@ -120,7 +124,7 @@ class RecordingCall {
   readonly #link: SipLink;
   readonly #sockets: readonly SocketPair[];
   readonly #streams: readonly RtpStream[];
-  readonly #codec: G711Law;
+  readonly #codecs: readonly [CallCodecName, ...CallCodecName[]];
   readonly #packetTimeMs: number;
   readonly #callId: string;
   readonly #dialog: RecordingDialog;
@@ -142,24 +146,17 @@ class RecordingCall {
     options: RecordingCallOptions,
     link: SipLink,
     sockets: readonly SocketPair[],
-    audio: readonly Int16Array[],
+    audio: readonly CodedAudio[],
   ) {
     this.#options = options;
     this.#link = link;
     this.#sockets = sockets;
-    this.#codec = options.codec ?? 'PCMU';
+    this.#codecs = codecsOf(options);
     const { srtp } = options;
     this.#protections = options.legs.map(() => (srtp === undefined ? undefined : new LegProtection(srtp)));
     this.#packetTimeMs = options.packetTimeMs ?? 20;
     this.#callId = options.callId ?? `${token(10)}@${link.localAddress}`;
-    this.#streams = audio.map(
-      (samples) =>
-        new RtpStream(samples, {
-          codec: this.#codec,
-          packetTimeMs: this.#packetTimeMs,
-          ...anySource(),
-        }),
-    );
+    this.#streams = audio.map((coded) => new RtpStream(coded, anySource()));
     this.#people = options.legs.map(({ participant }) => ({ participant, transfers: 0 }));
     this.#dialog = new RecordingDialog({
       link,
@@ -208,7 +205,7 @@ class RecordingCall {
       throw error;
     }
     this.#times.answeredAt = this.#note('answered');
-    this.#remotes = readAnswer(answer, this.#streams.length, this.#link.remote.address);
+    this.#remotes = readAnswer(answer, this.#streams.length, this.#link.remote.address, this.#codecs[0]);
     for (const [index, remote] of this.#remotes.entries()) {
       if (remote) this.#protections[index]?.accept(remote.crypto);
     }
@@ -289,7 +286,7 @@ class RecordingCall {
       address: this.#link.localAddress,
       sessionId: this.#sdpSession,
       version: ++this.#sdpVersion,
-      codec: this.#codec,
+      codecs: this.#codecs,
       packetTimeMs: this.#packetTimeMs,
       direction,
       heldByAddress,
@@ -320,7 +317,7 @@ class RecordingCall {
     return {
       callId: this.#callId,
       outcome: this.#outcome,
-      codec: this.#codec,
+      codec: this.#codecs[0],
       startedAt: this.#startedAt,
       ...this.#times,
       endedAt: Date.now(),
@@ -343,6 +340,10 @@ class RecordingCall {
   }
 }
 
+function codecsOf({ codec = 'PCMU' }: RecordingCallOptions): readonly [CallCodecName, ...CallCodecName[]] {
+  return typeof codec === 'string' ? [codec] : codec;
+}
+
 function anySource(): { ssrc: number; sequence: number; timestamp: number } {
   return { ssrc: randomInt(2 ** 32), sequence: randomInt(2 ** 16), timestamp: randomInt(2 ** 32) };
 }
@@ -361,12 +362,20 @@ interface RemoteStream {
 }
 
 /** Where each stream goes; undefined for streams that were refused or are to wait. */
-function readAnswer(response: SipResponse, count: number, fallback: string): (RemoteStream | undefined)[] {
+function readAnswer(
+  response: SipResponse,
+  count: number,
+  fallback: string,
+  codec: CallCodecName,
+): (RemoteStream | undefined)[] {
   const { streams } = readOffer(response.body).media;
   return Array.from({ length: count }, (_, index) => {
     const stream = streams[index];
     if (stream === undefined || stream.port === 0 || !['recvonly', 'sendrecv'].includes(stream.direction))
       return undefined;
+    if (!stream.formats.some(({ payloadType }) => payloadType === CALL_CODECS[codec].payloadType)) {
+      throw new SrsError('SRS_SDP_NOT_ACCEPTABLE', `the SRS took a stream without ${codec}, which is what is sent`);
+    }
     const open = stream.address === undefined || stream.address === '0.0.0.0' || stream.address === '::';
     const address = open ? fallback : (stream.address ?? fallback);
     return { address, port: stream.port, mux: stream.rtcp?.mux === true, crypto: stream.crypto?.[0] };

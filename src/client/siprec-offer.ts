@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { isIPv6 } from 'node:net';
+import { CALL_CODECS, type CallCodecName } from './call-codec.js';
 
 /** A leg as the offer names it: one m-line, one `<stream>`, one participant who sends on it. */
 export interface OfferLeg {
@@ -30,7 +31,8 @@ export interface SdpOptions {
   readonly sessionId: number;
   /** Rises by one with every changed offer (RFC 3264 §8). */
   readonly version: number;
-  readonly codec: 'PCMU' | 'PCMA';
+  /** In the order of preference. */
+  readonly codecs: readonly CallCodecName[];
   readonly packetTimeMs: number;
   readonly direction: 'sendonly' | 'inactive';
   /** Offers one port for RTP and RTCP (RFC 5761). */
@@ -41,7 +43,7 @@ export interface SdpOptions {
 /** The SDP of a session recording client: one m-line per leg, sent only (RFC 7866 §7.1.1). */
 export function writeSdpOffer(options: SdpOptions): string {
   const family = isIPv6(options.address) ? 'IP6' : 'IP4';
-  const payloadType = options.codec === 'PCMU' ? 0 : 8;
+  const codecs = options.codecs.map((name) => CALL_CODECS[name]);
   const lines = [
     'v=0',
     `o=sipscribe ${options.sessionId} ${options.version} IN ${family} ${options.address}`,
@@ -51,9 +53,12 @@ export function writeSdpOffer(options: SdpOptions): string {
   ];
   for (const leg of options.legs) {
     lines.push(
-      `m=audio ${leg.port} RTP/${leg.crypto === undefined ? 'AVP' : 'SAVP'} ${payloadType}`,
+      `m=audio ${leg.port} RTP/${leg.crypto === undefined ? 'AVP' : 'SAVP'} ${codecs.map(({ payloadType }) => payloadType).join(' ')}`,
       ...(leg.crypto === undefined ? [] : [`a=crypto:${leg.crypto}`]),
-      `a=rtpmap:${payloadType} ${options.codec}/8000`,
+      ...codecs.flatMap(({ payloadType, mapping, parameters }) => [
+        `a=rtpmap:${payloadType} ${mapping}`,
+        ...(parameters === undefined ? [] : [`a=fmtp:${payloadType} ${parameters}`]),
+      ]),
       `a=ptime:${options.packetTimeMs}`,
       // The SRS may ask how long its way to us is (RFC 3611 §5.1).
       'a=rtcp-xr:rcvr-rtt=sender',

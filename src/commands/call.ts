@@ -1,4 +1,5 @@
 import { parseDuration } from '../../config/formats.js';
+import { CALL_CODECS, type CallCodecName } from '../client/call-codec.js';
 import type { CallTurn } from '../client/call-turn.js';
 import { type CallReport, placeRecordingCall, type RecordingCallEvent } from '../client/recording-client.js';
 import type { SipTarget } from '../client/sip-link.js';
@@ -6,6 +7,8 @@ import type { OfferParticipant } from '../client/siprec-offer.js';
 import { SRTP_SUITES, type SrtpSuiteName, srtpSuiteNamed } from '../core/srtp-suite.js';
 import { parseUri } from '../sip/uri.js';
 import { EXIT, type Invocation, UsageError } from './invocation.js';
+
+const CODEC_NAMES = Object.keys(CALL_CODECS).map((name) => name.toLowerCase());
 
 /** `sipscribe call`: the test SRC. */
 export async function run(invocation: Invocation): Promise<number> {
@@ -15,13 +18,14 @@ export async function run(invocation: Invocation): Promise<number> {
   const group = invocation.option('group');
   const callId = invocation.option('call-id');
   const srtp = readSuite(invocation.option('srtp'));
+  const codec = readCodecs(invocation.option('codec'));
   if (callId !== undefined && !/^[\x21-\x7e]{1,200}$/.test(callId)) {
     throw new UsageError(`--call-id "${callId}": expected printable characters without blanks`);
   }
   const report = await placeRecordingCall({
     target,
-    codec: readCodec(invocation.option('codec')),
-    packetTimeMs: readPacketTime(invocation.option('ptime')),
+    codec,
+    packetTimeMs: readPacketTime(codec[0], invocation.option('ptime')),
     legs: [
       { label: '1', participant: participant(invocation, 'caller', 'Caller'), audio: caller },
       {
@@ -81,10 +85,17 @@ function participant(invocation: Invocation, side: 'caller' | 'callee', name: st
   };
 }
 
-function readCodec(text = 'PCMU'): 'PCMU' | 'PCMA' {
-  const codec = text.toUpperCase();
-  if (codec === 'PCMU' || codec === 'PCMA') return codec;
-  throw new UsageError(`--codec "${text}": expected PCMU or PCMA`);
+/** Reads `g722,pcmu`. Throws `UsageError`. */
+function readCodecs(text = 'pcmu'): [CallCodecName, ...CallCodecName[]] {
+  const [first, ...others] = text.split(',').map((name) => {
+    const codec = Object.values(CALL_CODECS).find((known) => known.name === name.trim().toUpperCase());
+    if (codec === undefined) throw new UsageError(`--codec "${text}": expected some of ${CODEC_NAMES.join(', ')}`);
+    return codec.name;
+  });
+  if (first === undefined || new Set([first, ...others]).size <= others.length) {
+    throw new UsageError(`--codec "${text}": expected each codec once`);
+  }
+  return [first, ...others];
 }
 
 function readSuite(text: string | undefined): SrtpSuiteName | undefined {
@@ -94,10 +105,11 @@ function readSuite(text: string | undefined): SrtpSuiteName | undefined {
   throw new UsageError(`--srtp "${text}": expected one of ${Object.keys(SRTP_SUITES).join(', ')}`);
 }
 
-function readPacketTime(text = '20'): number {
+function readPacketTime(codec: CallCodecName, text = '20'): number {
   const ms = Number(text);
-  if ([10, 20, 30, 40, 60].includes(ms)) return ms;
-  throw new UsageError(`--ptime "${text}": expected 10, 20, 30, 40 or 60`);
+  const { packetTimes } = CALL_CODECS[codec];
+  if (packetTimes.includes(ms)) return ms;
+  throw new UsageError(`--ptime "${text}": expected one of ${packetTimes.join(', ')} for ${codec.toLowerCase()}`);
 }
 
 function readTurns(invocation: Invocation): CallTurn[] {
@@ -154,7 +166,9 @@ function summary(report: CallReport): string[] {
   const lines = [`call-id ${report.callId}`, `outcome ${report.outcome}`];
   for (const leg of report.legs) {
     const way = leg.remote === undefined ? 'refused' : `${leg.localPort} -> ${leg.remote.address}:${leg.remote.port}`;
-    lines.push(`leg ${leg.label} ${way} ${leg.packets} packets ${(leg.samples / 8000).toFixed(3)} s ${report.codec}`);
+    lines.push(
+      `leg ${leg.label} ${way} ${leg.packets} packets ${(leg.samples / CALL_CODECS[report.codec].clockRate).toFixed(3)} s ${report.codec}`,
+    );
   }
   return lines;
 }

@@ -47,7 +47,10 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
       'sipscribe call --to sip:rec@127.0.0.1:5060 --caller a.wav --callee b.wav',
       "sipscribe call --to 'sip:rec@127.0.0.1:5060;transport=tcp' --hold 5s:3s --json a.wav b.wav",
     ],
-    details: ['WAV files of any rate are sent as G.711 in real time; stereo is mixed. SIGINT hangs up.'],
+    details: [
+      'WAV files of any rate are sent in real time; stereo is mixed. SIGINT hangs up. G.722 and Opus are encoded by',
+      'ffmpeg before the call.',
+    ],
     options: {
       to: { value: 'URI', doc: 'where to call; UDP unless the URI says transport=tcp' },
       caller: { value: 'WAV', doc: 'what the caller says (or the first file)' },
@@ -56,7 +59,7 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
       'callee-name': { value: 'NAME', doc: 'name in the metadata (Callee)' },
       'caller-aor': { value: 'URI', doc: 'address of record in the metadata (sip:caller@example.com)' },
       'callee-aor': { value: 'URI', doc: 'address of record in the metadata (sip:callee@example.com)' },
-      codec: { value: 'PCMU|PCMA', doc: 'G.711 variant (PCMU)' },
+      codec: { value: 'LIST', doc: 'pcmu, pcma, g722, opus, l16: offered in this order, the first is sent (pcmu)' },
       ptime: { value: 'MS', doc: 'milliseconds per packet (20)' },
       hold: { value: 'AT:FOR', doc: 'hold the call by re-INVITE, such as 5s:3s' },
       'hold-by': { value: 'direction|address', doc: 'how a hold is written: a=inactive, or 0.0.0.0 in c= (direction)' },

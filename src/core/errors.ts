@@ -31,7 +31,7 @@ export const ERROR_CODES = {
   SRS_PORTS_EXHAUSTED: kind('No RTP port is free.', 503),
   SRS_MEDIA_WORKER: kind('A media worker failed.', 503),
   SRS_RECORDING_WRITE: kind('A recording cannot be written.', 503),
-  SRS_ENCODING: kind('A finished recording cannot be encoded.'),
+  SRS_ENCODING: kind('A finished recording, or the audio of a test call, cannot be encoded.'),
   SRS_WAV_MALFORMED: kind('The WAV file cannot be read.'),
   SRS_STT_TIMEOUT: kind('The engine ran longer than its limit and was killed.', 500, true),
   SRS_STT_ENGINE: kind('The engine failed on this audio.', 500, true),

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { codeG711 } from '../../src/client/coded-audio.js';
 import { RtpStream } from '../../src/client/rtp-stream.js';
 import { type CapturedPacket, writePcap } from '../helpers/pcap-writer.js';
 
@@ -13,13 +14,11 @@ function capture(): CapturedPacket[] {
   const samples = Int16Array.from({ length: 900 }, (_, i) => (i * 37) % 9000);
   return [0, 2].flatMap((offset) => {
     const options = {
-      codec: 'PCMU',
-      packetTimeMs: 20,
       ssrc: 0x1234 + offset,
       sequence: 65_534,
       timestamp: 0xffff_ff00,
     } as const;
-    const stream = new RtpStream(samples, options);
+    const stream = new RtpStream(codeG711('PCMU', samples, 20), options);
     const packets: CapturedPacket[] = [];
     for (let atMs = 0; ; atMs += 20) {
       const payload = stream.next();

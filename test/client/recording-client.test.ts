@@ -191,6 +191,14 @@ describe('the audio of a call', () => {
     expect((report.audioEndedAt ?? 0) - (report.audioStartedAt ?? 0)).toBeGreaterThanOrEqual(1990);
   });
 
+  it('is not sent to an SRS that answers without its codec, and the call is hung up', async () => {
+    const peer = await start();
+    // The script answers PCMU and PCMA, whatever is offered.
+    await expect(call(peer, { codec: ['L16', 'PCMU'] })).rejects.toMatchObject({ code: 'SRS_SDP_NOT_ACCEPTABLE' });
+    expect(peer.requests('BYE')).toHaveLength(1);
+    expect(peer.rtp.flat()).toEqual([]);
+  });
+
   it('is numbered as RFC 3550 wants it, with the marker on the first packet only', async () => {
     const peer = await start();
     await call(peer, { codec: 'PCMA', packetTimeMs: 40 });

@@ -22,7 +22,7 @@ const legs: OfferLeg[] = [
 ];
 
 function sdp(direction: 'sendonly' | 'inactive' = 'sendonly', address = '192.0.2.1'): string {
-  return writeSdpOffer({ address, sessionId: 7, version: 3, codec: 'PCMA', packetTimeMs: 20, direction, legs });
+  return writeSdpOffer({ address, sessionId: 7, version: 3, codecs: ['PCMA'], packetTimeMs: 20, direction, legs });
 }
 
 describe('the SDP of the test SRC', () => {
@@ -45,6 +45,27 @@ describe('the SDP of the test SRC', () => {
     expect(media.streams[0]?.formats).toMatchObject([{ payloadType: 8, encoding: 'PCMA', clockRate: 8000 }]);
   });
 
+  it('offers codecs in their order, as RFC 3551 and RFC 7587 write them', () => {
+    const options = { address: '192.0.2.1', sessionId: 7, version: 3, packetTimeMs: 20, legs };
+    const written = writeSdpOffer({ ...options, direction: 'sendonly', codecs: ['OPUS', 'G722', 'L16', 'PCMU'] });
+    const { media, warnings } = readOffer(Buffer.from(written));
+    expect(warnings).toEqual([]);
+    for (const { formats } of media.streams) {
+      expect(formats).toMatchObject([
+        {
+          payloadType: 111,
+          encoding: 'OPUS',
+          clockRate: 48_000,
+          channels: 2,
+          parameters: 'sprop-maxcapturerate=16000; sprop-stereo=0',
+        },
+        { payloadType: 9, encoding: 'G722', clockRate: 8000, channels: 1 },
+        { payloadType: 96, encoding: 'L16', clockRate: 16_000, channels: 1 },
+        { payloadType: 0, encoding: 'PCMU', clockRate: 8000 },
+      ]);
+    }
+  });
+
   it('holds with a=inactive and names IPv6 addresses as such', () => {
     expect(readOffer(Buffer.from(sdp('inactive'))).media.streams.map(({ direction }) => direction)).toEqual([
       'inactive',
@@ -57,7 +78,14 @@ describe('the SDP of the test SRC', () => {
     ['192.0.2.1', 'c=IN IP4 0.0.0.0'],
     ['2001:db8::1', 'c=IN IP6 ::'],
   ])('holds by the address of nobody when that is wanted (%s)', (address, line) => {
-    const options = { sessionId: 7, version: 3, codec: 'PCMA', packetTimeMs: 20, direction: 'sendonly', legs } as const;
+    const options = {
+      sessionId: 7,
+      version: 3,
+      codecs: ['PCMA'],
+      packetTimeMs: 20,
+      direction: 'sendonly',
+      legs,
+    } as const;
     const held = writeSdpOffer({ ...options, address, heldByAddress: true });
     expect(held).toContain(`${line}\r\n`);
     expect(held).toContain(`o=sipscribe 7 3 IN IP${address.includes(':') ? 6 : 4} ${address}\r\n`);

@@ -54,7 +54,21 @@ describe('sipscribe', () => {
     ['a call over TLS', ['call', '--to', 'sips:a@b', 'a', 'b'], 'TLS is not in this version'],
     ['a call without WAV files', ['call', '--to', 'sip:a@127.0.0.1', 'a.wav'], 'two WAV files are needed'],
     ['a suite that is none', ['call', '--to', 'sip:a@127.0.0.1', '--srtp', 'NULL', 'a', 'b'], 'AEAD_AES_256_GCM'],
-    ['a codec that is none', ['call', '--to', 'sip:a@127.0.0.1', '--codec', 'G729', 'a', 'b'], 'expected PCMU or PCMA'],
+    [
+      'a codec that is none',
+      ['call', '--to', 'sip:a@127.0.0.1', '--codec', 'G729', 'a', 'b'],
+      'pcmu, pcma, g722, opus, l16',
+    ],
+    [
+      'a codec twice',
+      ['call', '--to', 'sip:a@127.0.0.1', '--codec', 'opus,OPUS', 'a', 'b'],
+      'expected each codec once',
+    ],
+    [
+      'packets that the codec does not have',
+      ['call', '--to', 'sip:a@127.0.0.1', '--codec', 'opus,pcmu', '--ptime', '30', 'a', 'b'],
+      'expected one of 10, 20, 40, 60 for opus',
+    ],
     ['a hold that cannot be read', ['call', '--to', 'sip:a@127.0.0.1', '--hold', '5', 'a', 'b'], 'such as 5s:3s'],
     ['a pause that cannot be read', ['call', '--to', 'sip:a@127.0.0.1', '--pause', '5s', 'a', 'b'], '--pause "5s"'],
     ['a hold of a third kind', ['call', '--to', 'sip:a@127.0.0.1', '--hold-by', 'x', 'a', 'b'], 'direction or address'],
@@ -215,6 +229,17 @@ describe('sipscribe call', () => {
     await srs.stop();
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
     expect(stderr).toContain('sipscribe: the SRS answered INVITE with 503 Service Unavailable');
+  });
+
+  it('says that ffmpeg is missing where a codec needs it, and calls nobody', async () => {
+    const srs = await ScriptedSrs.start('udp');
+    srs.script = srs.politely;
+    const args = ['call', '--to', `sip:127.0.0.1:${srs.port}`, '--codec', 'g722', wav('a.wav', 100), wav('b.wav', 100)];
+    const { code, stdout, stderr } = await runCli(args, { env: { PATH: '/nowhere' } });
+    const asked = srs.requests('INVITE').length;
+    await srs.stop();
+    expect({ code, stdout, asked }).toEqual({ code: 1, stdout: '', asked: 0 });
+    expect(stderr).toContain('encoded by ffmpeg: it is not installed, or not on the PATH');
   });
 
   it('hangs up on SIGINT and ends as a shell expects', async () => {

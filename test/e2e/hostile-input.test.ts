@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodeWav } from '../../src/audio/wav-file.js';
+import { codeG711 } from '../../src/client/coded-audio.js';
 import { RtpStream } from '../../src/client/rtp-stream.js';
 import { eventually } from '../helpers/eventually.js';
 import { mutate, seeded } from '../helpers/mutation.js';
@@ -80,9 +81,7 @@ describe('hostile input', () => {
   it(`answers or ignores ${DATAGRAMS} mutated datagrams on SIP and RTP ports`, async () => {
     const sip = await RawSrc.open(server.sip.udp);
     const stranger = createSocket('udp4');
-    const rtp = new RtpStream(tone(300, 2_000), {
-      codec: 'PCMU',
-      packetTimeMs: 20,
+    const rtp = new RtpStream(codeG711('PCMU', tone(300, 2_000), 20), {
       ssrc: 99,
       sequence: 1,
       timestamp: 1,

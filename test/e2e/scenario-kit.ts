@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { decodeG711, encodeG711 } from '../../src/audio/g711.js';
 import { encodeWav } from '../../src/audio/wav-file.js';
 import { readWav } from '../../src/audio/wav-reader.js';
+import { codeG711 } from '../../src/client/coded-audio.js';
 import type { CallReport } from '../../src/client/recording-client.js';
 import { RtpStream } from '../../src/client/rtp-stream.js';
 import type { CallEvent } from '../../src/core/call-event.js';
@@ -50,7 +51,7 @@ export function capture(sources: readonly Source[]): Buffer {
   const packets: CapturedPacket[] = [];
   for (const { leg, samples, atMs = 0, ssrc } of sources) {
     const numbers = { sequence: (ssrc * 7919) & 0xffff, timestamp: (ssrc * 104_729) >>> 0 };
-    const stream = new RtpStream(samples, { codec: 'PCMU', packetTimeMs: 20, ssrc, ...numbers });
+    const stream = new RtpStream(codeG711('PCMU', samples, 20), { ssrc, ...numbers });
     const port = MEDIA_PORT + 2 * leg;
     for (let n = 0, payload = stream.next(); payload; payload = stream.next(), n++) {
       packets.push({ atMs: atMs + 20 * n, sourcePort: port, destinationPort: port, payload });

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { codeG711 } from '../../src/client/coded-audio.js';
 import { RtpStream } from '../../src/client/rtp-stream.js';
 import { type CapturedPacket, writePcap } from '../helpers/pcap-writer.js';
 import { findSent } from '../helpers/recording-check.js';
@@ -18,9 +19,7 @@ const voices = { caller: demoVoice('caller', 0, UNTIL_MS), callee: demoVoice('ag
 function capture(): Buffer {
   const packets: CapturedPacket[] = [];
   for (const [leg, samples] of [voices.caller, voices.callee].entries()) {
-    const stream = new RtpStream(samples, {
-      codec: 'PCMU',
-      packetTimeMs: 20,
+    const stream = new RtpStream(codeG711('PCMU', samples, 20), {
       ssrc: 0x1000 + leg,
       sequence: 65_500,
       timestamp: 4_294_960_000,

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { connect as connectTcp } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { codeG711 } from '../../src/client/coded-audio.js';
 import { RtpSender } from '../../src/client/rtp-sender.js';
 import { RtpStream } from '../../src/client/rtp-stream.js';
 import { joinBody, writeMetadata, writeSdpOffer } from '../../src/client/siprec-offer.js';
@@ -72,7 +73,7 @@ it('it records a call that came by TLS, sample by sample', async () => {
     participant: { name: `P${n}`, aor: `sip:p${n}@example.com` },
   }));
   const callId = newCallId();
-  const sdp = { address: '127.0.0.1', sessionId: 1, version: 1, codec: 'PCMU', packetTimeMs: 20 } as const;
+  const sdp = { address: '127.0.0.1', sessionId: 1, version: 1, codecs: ['PCMU'], packetTimeMs: 20 } as const;
   const offer = writeSdpOffer({ ...sdp, direction: 'sendonly', legs });
   const body = joinBody(offer, writeMetadata({ callId, startedAt: Date.now(), legs }), 'boundary');
   const peer = await TlsPeer.open(port, { cert: sbc.cert, key: sbc.key, ca: authority.ca, rejectUnauthorized: true });
@@ -83,7 +84,7 @@ it('it records a call that came by TLS, sample by sample', async () => {
   peer.send(write(peer, { method: 'ACK', callId, toTag }));
   const ports = readOffer(answer.body).media.streams.map((stream) => stream.port);
   const streams = sound.map(
-    (audio, n) => new RtpStream(audio, { codec: 'PCMU', packetTimeMs: 20, ssrc: n + 1, sequence: 1, timestamp: 1 }),
+    (audio, n) => new RtpStream(codeG711('PCMU', audio, 20), { ssrc: n + 1, sequence: 1, timestamp: 1 }),
   );
   const sending = streams.flatMap((stream, n) => {
     const socket = sockets[n];
