@@ -50,7 +50,9 @@ export class FfmpegStream {
     const input = ['-f', this.#feed.format, '-i', 'pipe:0'];
     const output = ['-f', 's16le', '-flush_packets', '1', 'pipe:1'];
     const args = ['-hide_banner', '-nostdin', '-loglevel', 'quiet', '-threads', '1', ...quick, ...input, ...output];
-    this.#child = spawn(program, args, { stdio: ['pipe', 'pipe', 'ignore'], detached: true });
+    // Nothing of our environment is its business, keys and passwords least of all.
+    const env = { PATH: process.env.PATH ?? '' };
+    this.#child = spawn(program, args, { stdio: ['pipe', 'pipe', 'ignore'], detached: true, env });
     this.#child.on('error', () => this.#end());
     this.#child.on('close', () => this.#end());
     // A child that died is told of by its end.

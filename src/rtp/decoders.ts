@@ -47,16 +47,23 @@ export class Decoders {
   /** Starts a child for one source; undefined when there is no ffmpeg, or there are too many children. */
   run({ ffmpeg }: AudioFormat, events: Pick<FfmpegRunOptions, 'decoded' | 'ended'>): FfmpegRun | undefined {
     if (!this.#program || !ffmpeg || this.#children.size >= MAX_CHILDREN) return undefined;
-    const run: FfmpegRun = new FfmpegRun({
-      program: this.#program,
-      decoder: ffmpeg.decoder,
-      samplesPerFrame: ffmpeg.frames.samplesPerFrame,
-      decoded: events.decoded,
-      ended: (undecoded) => {
-        this.#children.delete(run);
-        events.ended(undecoded);
-      },
-    });
+    let run: FfmpegRun | undefined;
+    try {
+      run = new FfmpegRun({
+        program: this.#program,
+        decoder: ffmpeg.decoder,
+        samplesPerFrame: ffmpeg.frames.samplesPerFrame,
+        decoded: events.decoded,
+        ended: (undecoded) => {
+          if (!run) return;
+          this.#children.delete(run);
+          events.ended(undecoded);
+        },
+      });
+    } catch {
+      // The system has no more descriptors or processes: Node throws then, and may tell of the end of a child that never was.
+      return undefined;
+    }
     this.#children.add(run);
     return run;
   }
