@@ -76,6 +76,12 @@ export class FfmpegAudio {
     this.#renew = true;
   }
 
+  /** Nothing more comes: children end when they have given what they owe. */
+  retire(): void {
+    this.#former?.retire();
+    this.#run?.retire();
+  }
+
   /** Idempotent. */
   close(): void {
     this.#former?.close();

@@ -98,6 +98,12 @@ export class LegDecoding {
     this.#forget();
   }
 
+  /** The leg hears no more: what waits is decoded, and children end when they have given what they owe. */
+  retire(): void {
+    this.restart();
+    this.#ffmpeg?.retire();
+  }
+
   /** Gives decoders back and ends children. Idempotent. */
   close(): void {
     this.restart();

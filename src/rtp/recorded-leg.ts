@@ -209,7 +209,7 @@ export class RecordedLeg implements ReportedLeg, DecodedLeg {
   /** The leg hears no more; its file goes on as silence. */
   close(): void {
     this.#active = false;
-    this.decoding.restart();
+    this.decoding.retire();
     this.timeline.gaps.enter('absent', this.timeline.present);
     this.#expect(this.#options.hooks.wallMs());
     this.silence('end');

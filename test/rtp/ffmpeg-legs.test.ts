@@ -73,4 +73,20 @@ describe('the ffmpeg of a leg', () => {
       expect(loud(samples.length / 8 - 900, samples.length / 8 - 300)).toBe(true);
     },
   );
+
+  it('whose stream is taken out of the call ends while the call goes on', async () => {
+    const directory = join(folder.path, 'closed');
+    const call = await plane.openCall({ sessionId: 'closed', directory, utterances: false }, new Heard());
+    const { port } = await call.openLeg({ leg: 1, formats: [G729], active: true });
+    const sender = new RtpSender(port);
+    await paced(25, 20, (i) =>
+      sender.sendRaw(rtpPacket({ payloadType: 18, sequence: i, timestamp: i * 160, ssrc: 9 }, noise(20, 1 + i))),
+    );
+    await eventually('a child', () => children().length === 1);
+    await call.closeLeg(1);
+    await eventually('the end of the child', () => children().length === 0);
+    const { legs } = await call.finish();
+    await sender.close();
+    expect([legs[0]?.packets, legs[0]?.undecoded]).toEqual([25, undefined]);
+  });
 });
