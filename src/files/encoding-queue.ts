@@ -47,9 +47,7 @@ export class EncodingQueue {
       return;
     }
     this.#waiting.push(directory);
-    this.#running ??= this.#run().finally(() => {
-      this.#running = undefined;
-    });
+    this.#running ??= this.#run();
   }
 
   /** Resolves when nothing waits any more. */
@@ -64,7 +62,12 @@ export class EncodingQueue {
   }
 
   async #run(): Promise<void> {
-    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) await this.#call(next);
+    try {
+      for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) await this.#call(next);
+    } finally {
+      // At once: a call that is added a moment later begins anew and is not left waiting.
+      this.#running = undefined;
+    }
   }
 
   async #call(directory: string): Promise<void> {
