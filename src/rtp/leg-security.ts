@@ -11,6 +11,9 @@ const SAMPLE_PACKETS = 50;
 const MAX_FAILED = 45;
 /** How long packets of former keys may be on their way after a re-INVITE, in ticks of 100 ms. */
 const FORMER_TICKS = 50;
+/** How soon a numbering may have turned over, by packets of 10 ms; and twice more, as nobody knows where it began. */
+const ROLLOVER_MS = 65_536 * 10;
+const MORE_ROLLOVERS = 2;
 
 /** One agreement about keys. */
 interface Agreement {
@@ -34,6 +37,7 @@ export class LegSecurity {
   #now: Agreement | undefined;
   #former: Agreement | undefined;
   #formerTicks = 0;
+  #missedMs = 0;
   #checked = 0;
   #failed = 0;
   /** Since the keys changed. */
@@ -57,11 +61,21 @@ export class LegSecurity {
     return this.#now !== undefined;
   }
 
+  /**
+   * The next keys have been in use for so long, in ms, in a worker that died, and its rollover counters with it. One that is not found again
+   * would be the loss of the rest of the call.
+   */
+  takeOver(missedMs: number): void {
+    this.#missedMs = missedMs;
+  }
+
   /** @param keys null when the stream is plain from now on */
   change(keys: LegKeys | null): void {
+    const missed = this.#missedMs > 0 ? Math.ceil(this.#missedMs / ROLLOVER_MS) + MORE_ROLLOVERS : 0;
+    this.#missedMs = 0;
     this.#former = this.#now;
     this.#formerTicks = FORMER_TICKS;
-    this.#now = keys === null ? undefined : agreement(keys, this.#former);
+    this.#now = keys === null ? undefined : agreement(keys, this.#former, missed);
     this.#suite = keys?.suite ?? this.#suite;
     this.#told = false;
   }
@@ -110,10 +124,10 @@ export class LegSecurity {
   }
 }
 
-function agreement({ suite, theirs, ours }: LegKeys, former: Agreement | undefined): Agreement {
+function agreement({ suite, theirs, ours }: LegKeys, former: Agreement | undefined, missed: number): Agreement {
   const same = former !== undefined && Buffer.compare(former.own.key.key, ours.key) === 0;
   return {
-    rtp: new SrtpReceiver(suite, theirs, former?.rtp),
+    rtp: new SrtpReceiver(suite, theirs, former?.rtp, missed),
     rtcp: new SrtcpReceiver(suite, theirs),
     own: same ? former.own : { key: ours, sender: new SrtcpSender(suite, ours) },
   };

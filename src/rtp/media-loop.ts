@@ -156,10 +156,17 @@ export class MediaLoop {
 
   /** Goes on with every leg, or with none and leaves the files as they are. */
   async #takeLegs(call: OpenCall, takeover: Takeover): Promise<OpenedLegs> {
+    const missedMs = takeover.zero ? sharedClock() - takeover.zero.at : 0;
     try {
       for (const leg of takeover.legs) {
         if (leg.port === undefined) call.recorded.takeLeg(leg);
-        else await this.#openLeg(call, { ...leg, port: leg.port }, () => call.recorded.takeLeg(leg));
+        else {
+          await this.#openLeg(call, { ...leg, port: leg.port }, () => {
+            const recorded = call.recorded.takeLeg(leg);
+            recorded.security.takeOver(missedMs);
+            return recorded;
+          });
+        }
       }
     } catch (error) {
       this.#calls.delete(call.call);

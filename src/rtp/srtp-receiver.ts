@@ -16,6 +16,8 @@ import { emptyParts, type SrtpTransform, srtpTransform } from './srtp-transform.
 const MAX_SOURCES = 256;
 /** 2 s: after so many packets in a row that fail, a gap of more than half a rollover is thought of too. */
 const LOST_AFTER = 100;
+/** Rollover counters that are guessed at for one packet, so that packets which nobody can open stay cheap. */
+const GUESSES = 16;
 
 interface MasterTransform {
   readonly mki: Uint8Array | undefined;
@@ -33,20 +35,28 @@ export class SrtpReceiver {
   readonly #mkiBytes: number;
   readonly #tagBytes: number;
   readonly #tagLast: boolean;
-  readonly #former: SrtpReceiver | undefined;
+  /** The highest index of each sender under the keys before these. */
+  readonly #former: ReadonlyMap<number, number>;
+  /** How often the numbering may have turned over before this receiver was there. */
+  readonly #missed: number;
+  #guess = 0;
   readonly #sources = new Map<number, ReplayWindow>();
   #ssrc = -1;
   #window: ReplayWindow | undefined;
   #failures = 0;
 
-  /** @param former with the keys before these: rollover counters go on when keys change (RFC 3711 §3.3.1) */
-  constructor(suite: SrtpSuiteName, keys: readonly SrtpMasterKey[], former?: SrtpReceiver) {
+  /**
+   * @param former with the keys before these: rollover counters go on when keys change (RFC 3711 §3.3.1). It is not kept, nor are its keys
+   * @param missed rollovers at most that another receiver of these keys has counted, and told nobody of
+   */
+  constructor(suite: SrtpSuiteName, keys: readonly SrtpMasterKey[], former?: SrtpReceiver, missed = 0) {
     const { mode, tagBytes } = SRTP_SUITES[suite];
     this.#keys = keys.map((key) => ({ mki: key.mki, transform: srtpTransform(suite, key, 'rtp') }));
     this.#mkiBytes = keys[0]?.mki?.length ?? 0;
     this.#tagBytes = tagBytes;
     this.#tagLast = mode === 'counter';
-    this.#former = former;
+    this.#former = former?.newest ?? new Map();
+    this.#missed = missed;
   }
 
   /** Opens a packet in place. Returns its length without protection, or why it is not taken; then its bytes are as they were. */
@@ -72,9 +82,10 @@ export class SrtpReceiver {
     return fault === 0 ? to : fault;
   }
 
-  /** The highest index of a sender; undefined when it was never heard. */
-  newestOf(ssrc: number): number | undefined {
-    return this.#sources.get(ssrc)?.newest;
+  /** The highest index of each sender, by SSRC; of those that were only heard under the keys before, too. */
+  get newest(): ReadonlyMap<number, number> {
+    const own = [...this.#sources].map(([ssrc, { newest }]) => [ssrc, newest] as const);
+    return new Map([...this.#former, ...own].slice(-MAX_SOURCES));
   }
 
   #openKnown(bytes: Uint8Array, transform: SrtpTransform, window: ReplayWindow, sequence: number): number {
@@ -82,7 +93,10 @@ export class SrtpReceiver {
     const fault = index >= 0 && window.has(index) ? REPLAYED : UNAUTHENTICATED;
     if (fault !== REPLAYED && this.#opens(bytes, transform, index, window)) return 0;
     // Only forward: an index from before could be a recording of what was sent then.
-    return this.#failures >= LOST_AFTER && this.#opens(bytes, transform, index + ROLLOVER, window) ? 0 : fault;
+    if (this.#failures < LOST_AFTER) return fault;
+    const found =
+      this.#opens(bytes, transform, index + ROLLOVER, window) || this.#guesses(bytes, transform, sequence, window);
+    return found ? 0 : fault;
   }
 
   /**
@@ -91,14 +105,25 @@ export class SrtpReceiver {
    */
   #openNew(bytes: Uint8Array, transform: SrtpTransform, sequence: number): number {
     const window = new ReplayWindow();
-    const former = this.#former?.newestOf(parts.ssrc);
+    const former = this.#former.get(parts.ssrc);
     const opened =
       this.#opens(bytes, transform, sequence, window) ||
       (former !== undefined && this.#opens(bytes, transform, estimateIndex(former, sequence), window)) ||
-      (sequence < ROLLOVER / 2 && this.#opens(bytes, transform, sequence + ROLLOVER, window));
+      (sequence < ROLLOVER / 2 && this.#opens(bytes, transform, sequence + ROLLOVER, window)) ||
+      this.#guesses(bytes, transform, sequence, window);
     if (!opened) return UNAUTHENTICATED;
     this.#remember(parts.ssrc, window);
     return 0;
+  }
+
+  /** Tries some of the rollover counters that are possible, and with the next packet some others. */
+  #guesses(bytes: Uint8Array, transform: SrtpTransform, sequence: number, window: ReplayWindow): boolean {
+    for (let tried = 0; tried < Math.min(GUESSES, this.#missed); tried++) {
+      this.#guess = (this.#guess % this.#missed) + 1;
+      const index = sequence + this.#guess * ROLLOVER;
+      if (index > window.newest && this.#opens(bytes, transform, index, window)) return true;
+    }
+    return false;
   }
 
   #opens(bytes: Uint8Array, transform: SrtpTransform, index: number, window: ReplayWindow): boolean {

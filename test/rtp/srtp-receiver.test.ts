@@ -234,6 +234,34 @@ describe('a protected stream', () => {
     }
   });
 
+  it('goes on with its rollover counter when keys change twice before a packet comes', () => {
+    const { sender, receiver } = pair();
+    for (const sequence of [65_535, 0]) receiver.open(sender.seal(packet(sequence)));
+    const key = freshKey();
+    const next = new SrtpSender(SUITE, key);
+    for (const sequence of [65_535, 0]) next.seal(packet(sequence));
+    const after = new SrtpReceiver(SUITE, [key], new SrtpReceiver(SUITE, [freshKey()], receiver));
+    expect(outcome(after, next.seal(packet(32_768)), packet(32_768))).toBe(32_768);
+  });
+
+  it('is found in any round by a receiver that was not there before, within a few packets', () => {
+    for (const rounds of [0, 1, 2, 40]) {
+      const key = freshKey();
+      const late = new SrtpSender(SUITE, key);
+      const first = rounds * 65_536 + 40_000;
+      for (let at = 0; at < first; at += 30_000) late.seal(packet(at & 0xffff));
+      const [lone, told] = [new SrtpReceiver(SUITE, [key]), new SrtpReceiver(SUITE, [key], undefined, 42)];
+      let opened = 0;
+      for (let at = first; at < first + 10; at++) {
+        const plain = packet(at & 0xffff);
+        const sealed = late.seal(plain);
+        if (outcome(told, sealed, plain) >= 0) opened++;
+        expect(outcome(lone, sealed, plain)).toBe(rounds === 0 ? at : UNAUTHENTICATED);
+      }
+      expect(opened).toBeGreaterThanOrEqual(8);
+    }
+  });
+
   it('is opened with the one of several keys that its MKI names', () => {
     const keys = [1, 2].map((number) => freshKey(SUITE, Uint8Array.of(0, number)));
     const receiver = new SrtpReceiver(SUITE, keys);
