@@ -100,7 +100,7 @@ export class UtteranceFlow {
       words: words.map((word) => ({ ...word, startMs: onCallClock(word.startMs), endMs: onCallClock(word.endMs) })),
       ...(language === undefined ? {} : { language }),
       model: outcome.model,
-      delayMs: Math.max(0, clock.now() - endedAt),
+      delayMs: Math.max(0, Math.round(clock.now() - endedAt)),
     });
   }
 
