@@ -1,3 +1,5 @@
+import type { GapReport } from './gap.js';
+
 /**
  * What can be wrong with a recording although every part of it works: whoever points an SBC at us must never find an empty recording
  * without having been told. The set is closed: it is also a metric's label. `docs/explanation/assurance.md` says when each is true.
@@ -49,5 +51,7 @@ export interface Assurance {
   readonly unusedPackets: number;
   /** What came and is in no leg's file, because the disk did not take it. */
   readonly unwrittenMs: number;
+  /** Silence that nobody sent, by its cause; of all legs. Holds and pauses are in it too, and take nothing from `complete`. */
+  readonly gapMs: GapReport['gapMs'];
   readonly doubts: readonly { readonly doubt: RecordingDoubt; readonly leg?: number }[];
 }

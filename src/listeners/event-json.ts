@@ -60,6 +60,7 @@ export interface AssuranceJson {
   readonly lost_packets: number;
   readonly unused_packets: number;
   readonly unwritten_ms: number;
+  readonly gap_ms: Assurance['gapMs'];
   readonly doubts: readonly { readonly doubt: string; readonly leg?: number }[];
 }
 
@@ -266,6 +267,7 @@ function assuranceJson({
   lostPackets,
   unusedPackets,
   unwrittenMs,
+  gapMs,
   doubts,
 }: Assurance): AssuranceJson {
   return {
@@ -274,6 +276,7 @@ function assuranceJson({
     lost_packets: lostPackets,
     unused_packets: unusedPackets,
     unwritten_ms: unwrittenMs,
+    gap_ms: gapMs,
     doubts,
   };
 }

@@ -54,11 +54,13 @@ export class GapBook {
     this.#open = written < this.#frontier ? [{ from: written, to: this.#frontier, cause: 'media_lost' }] : [];
   }
 
-  /** The leg, silent so far, has another rate now. */
+  /** The leg has another rate now. */
   rerate(rate: number): void {
     const factor = rate / 1000 / this.#perMs;
     this.#perMs = rate / 1000;
     this.#frontier = Math.round(this.#frontier * factor);
+    this.#lastLength *= factor;
+    for (const [cause, samples] of this.#omittedSamples) this.#omittedSamples.set(cause, samples * factor);
     for (const list of [this.#marks, this.#open, this.#settled, this.#notes]) {
       for (const stretch of list) {
         stretch.from = Math.round(stretch.from * factor);
@@ -73,6 +75,7 @@ export class GapBook {
    */
   filled(from: number, to: number, missing: number): void {
     if (from < this.#frontier) this.#shrink(from, to);
+    else if (this.#lastLength === 0 && from - this.#frontier <= to - from) this.#begin(from);
     else if (from > this.#frontier) this.#hole(from, to - from, missing);
     if (to <= this.#frontier) return;
     this.#frontier = to;
@@ -122,9 +125,12 @@ export class GapBook {
     else if (last) last.to = Math.max(last.to, to);
   }
 
-  /** All gaps of a file that ends at `end`. */
+  /**
+   * All gaps of a file that ends at `end`. What is no longer than a packet there, or before the first one, is none: legs send at
+   * different moments, and arrival tells their places to a packet, so that those that end together may lie one apart.
+   */
   report(end: number): GapReport {
-    if (end > this.#frontier) {
+    if (end > this.#frontier && end - this.#frontier > this.#lastLength) {
       this.#because ??= 'no_rtp';
       this.#hole(end, 0, 0);
       this.#frontier = end;
@@ -142,6 +148,12 @@ export class GapBook {
       cause,
     }));
     return { gaps, gapsOmitted: this.#omitted + joined.length - gaps.length, gapMs };
+  }
+
+  /** The first packet begins no more than its own length after the leg: if that was absent before, it was so until here. */
+  #begin(from: number): void {
+    const before = this.#open.at(-1);
+    if (before?.to === this.#frontier) before.to = from;
   }
 
   /** Between the newest samples and `to` there is nothing. */

@@ -7,6 +7,7 @@ import {
   type RecordingProblem,
   SHORT_SHARE,
 } from '../core/assurance.js';
+import { GAP_CAUSES, type GapCause } from '../core/gap.js';
 import type { LegStatistics } from '../core/leg-statistics.js';
 
 /** A leg as it is judged. */
@@ -58,6 +59,7 @@ export function assessRecording(facts: RecordingFacts): Assurance {
     lostPackets,
     unusedPackets,
     unwrittenMs,
+    gapMs: gapsOf(legs),
     doubts,
   };
 }
@@ -83,6 +85,16 @@ function judgeSides(leg: JudgedLeg, legs: readonly JudgedLeg[], problems: Proble
   const absent = leg.firstPacketMs === undefined && problems.has('no_rtp', leg.leg);
   const silent = (leg.audibleMs ?? 0) === 0 && problems.has('all_silence', leg.leg);
   if (absent || silent) problems.add('one_sided', leg.leg);
+}
+
+/** A leg that nobody counted has none that are known. */
+function gapsOf(legs: readonly JudgedLeg[]): Assurance['gapMs'] {
+  const sums: Partial<Record<GapCause, number>> = {};
+  for (const cause of GAP_CAUSES) {
+    const ms = legs.reduce((total, { gapMs }) => total + (gapMs?.[cause] ?? 0), 0);
+    if (ms > 0) sums[cause] = ms;
+  }
+  return sums;
 }
 
 function doubtsOf({ legs, doubts: known }: RecordingFacts): Assurance['doubts'] {

@@ -9,17 +9,19 @@ import { codeG711 } from '../../src/client/coded-audio.js';
 import type { CallReport } from '../../src/client/recording-client.js';
 import { RtpStream } from '../../src/client/rtp-stream.js';
 import type { CallEvent } from '../../src/core/call-event.js';
+import type { Gap } from '../../src/core/gap.js';
 import type { CallRecord } from '../../src/store/call-record.js';
 import { type CapturedPacket, writePcap } from '../helpers/pcap-writer.js';
 import { portRange } from '../helpers/port-range.js';
 import type { TestServer } from '../helpers/test-server.js';
 
-/** Sound of which no two places are alike, as G.711 carries it. */
+/** Sound of which no two places are alike, as G.711 carries it, and in which no sample is zero: whatever is, is a hole. */
 export function voice(ms: number, seed: number): Int16Array {
   let state = seed;
   const samples = Int16Array.from({ length: ms * 8 }, () => {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return (state >>> 18) - 8192;
+    const sample = (state >>> 18) - 8192;
+    return sample < 0 ? sample - 16 : sample + 16;
   });
   return decodeG711('PCMU', encodeG711('PCMU', samples));
 }
@@ -34,6 +36,23 @@ export function placeOf(samples: Int16Array, part: Int16Array, from = 0): number
 
 export function isSilent(samples: Int16Array, from = 0, to = samples.length): boolean {
   return samples.subarray(from, to).every((sample) => sample === 0);
+}
+
+/** A stretch of a leg's file, in ms. */
+export interface Span {
+  readonly startMs: number;
+  readonly endMs: number;
+}
+
+/** What of a file of `voice` is nobody's: every run of zeros. */
+export function holesOf(samples: Int16Array): Span[] {
+  const holes: Span[] = [];
+  for (let at = 0; at < samples.length; at++) {
+    const from = at;
+    while (samples[at] === 0) at++;
+    if (at > from) holes.push({ startMs: from / 8, endMs: at / 8 });
+  }
+  return holes;
 }
 
 /** One RTP source of a capture: `leg` is 0 or 1; its first packet is sent at `atMs`. */
@@ -152,6 +171,8 @@ export interface Recorded {
   /** `state` and `pausedBy` of each `call.updated`. */
   readonly states: readonly string[];
   readonly problems: readonly string[];
+  /** What the record says of the silence of each leg. */
+  readonly gaps: readonly (readonly Gap[])[];
 }
 
 /** Waits for the end of a call and reads what is on disk. */
@@ -170,6 +191,7 @@ export async function recorded(server: TestServer, callId: string): Promise<Reco
     states: events.flatMap((event) =>
       event.type === 'call.updated' ? [event.pausedBy ? `${event.state} by ${event.pausedBy}` : event.state] : [],
     ),
+    gaps: record.legs.map(({ statistics }) => statistics?.gaps ?? []),
     problems: (record.assurance?.problems ?? []).map(({ problem, leg }) => `${problem} ${leg}`),
   };
 }

@@ -3,53 +3,21 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../helpers/eventually.js';
 import { startTestServer, type TestServer } from '../helpers/test-server.js';
+import { gapless, heldOnce, oneGap, oneSided, PART_MS, TOLERANCE_MS, twoParts, wellFormed } from './scenario-checks.js';
 import { capture, isSilent, placeOf, type Recorded, recorded, sipp, sipscribeCall, voice } from './scenario-kit.js';
 
-/** The tolerance of the length of a recording. */
-const TOLERANCE_MS = 20;
 /** A machine at work takes its time; a hanging call is found by it all the same. */
 const PATIENCE_MS = 120_000;
-const PART_MS = 2000;
 /** SIPp's pauses are so much longer than the audio in them. */
 const PAUSE_MS = PART_MS + 100;
+/** What a sender or a machine at work may be late. */
+const LATE_MS = 500;
 
 let server: TestServer;
 beforeAll(async () => {
   server = await startTestServer({ WHISPER_ENABLED: 'false' });
 });
 afterAll(() => server?.stop());
-
-/** What holds for every recording: all files are as long as the call, and the stereo file is its legs. */
-function wellFormed({ record, legs, stereo }: Recorded): void {
-  const samples = Math.round((record.durationMs ?? 0) * 8);
-  expect(legs.slice(1).map(({ length }) => length)).toEqual(record.legs.map(() => samples));
-  for (const [index, channel] of stereo.entries()) {
-    expect(Buffer.compare(Buffer.from(channel.buffer), Buffer.from((legs[index + 1] ?? channel).buffer))).toBe(0);
-  }
-  expect(record.legs.map(({ statistics }) => statistics?.lost)).toEqual(record.legs.map(() => 0));
-}
-
-/** Both parts of each leg stand in its file bit by bit and together with those of the other leg, and there is silence elsewhere. Gives the hole. */
-function twoParts(
-  { legs }: Recorded,
-  parts: readonly (readonly [Int16Array, Int16Array])[],
-): { startMs: number; holeMs: number } {
-  const places = parts.map(([before, after], index) => {
-    const samples = legs[index + 1] ?? new Int16Array(0);
-    const first = placeOf(samples, before);
-    const second = placeOf(samples, after, first + before.length);
-    expect([first >= 0, second >= 0]).toEqual([true, true]);
-    expect(isSilent(samples, 0, first)).toBe(true);
-    expect(isSilent(samples, first + before.length, second)).toBe(true);
-    expect(isSilent(samples, second + after.length)).toBe(true);
-    return { first, second, hole: second - first - before.length };
-  });
-  for (const { first, second } of places) {
-    expect(Math.abs(first - (places[0]?.first ?? 0))).toBeLessThanOrEqual(TOLERANCE_MS * 8);
-    expect(Math.abs(second - (places[0]?.second ?? 0))).toBeLessThanOrEqual(TOLERANCE_MS * 8);
-  }
-  return { startMs: (places[0]?.first ?? 0) / 8, holeMs: (places[0]?.hole ?? 0) / 8 };
-}
 
 describe.concurrent('a call that SIPp places', () => {
   it.each(['direction', 'address'])(
@@ -68,6 +36,7 @@ describe.concurrent('a call that SIPp places', () => {
       const { holeMs } = twoParts(call, parts);
       // SIPp held for so long, and then needed a moment.
       expect(holeMs).toBeGreaterThanOrEqual(PAUSE_MS - TOLERANCE_MS);
+      heldOnce(call, PAUSE_MS - TOLERANCE_MS);
       expect(call.states).toEqual(['paused by src', 'recording', 'draining']);
       expect([call.problems, call.record.warnings]).toEqual([[], []]);
       for (const { statistics } of call.record.legs) {
@@ -96,9 +65,58 @@ describe.concurrent('a call that SIPp places', () => {
       wellFormed(call);
       const { startMs, holeMs } = twoParts(call, parts);
       expect([startMs <= TOLERANCE_MS, holeMs]).toEqual([true, 0]);
+      gapless(call);
       expect(Math.abs((call.record.durationMs ?? 0) - 2 * PART_MS)).toBeLessThanOrEqual(TOLERANCE_MS);
       expect(call.record.legs.map(({ statistics }) => statistics?.sources)).toEqual([2, 2]);
       expect([call.states, call.problems, call.record.warnings]).toEqual([['draining'], [], []]);
+    },
+    PATIENCE_MS,
+  );
+
+  it(
+    'and goes on with other sources after a second of nothing has a gap of that, told as the change',
+    async () => {
+      const parts = [13, 14].map((leg) => [voice(PART_MS, leg), voice(PART_MS, leg + 10)] as const);
+      const callId = 'sipp-ssrc-change-later';
+      const sources = parts.flatMap(([before, after], leg) => [
+        { leg, samples: before, ssrc: 800 + leg },
+        { leg, samples: after, ssrc: 900 + leg, atMs: PART_MS + 1_000 },
+      ]);
+      await sipp(server, 'siprec-call', {
+        callId,
+        pauseMs: 2 * PART_MS + 1_100,
+        captures: { 'rtp.pcap': capture(sources) },
+      });
+      const call = await recorded(server, callId);
+      wellFormed(call);
+      const { holeMs } = twoParts(call, parts);
+      // The place of a source is when it comes: a sender and a machine at work are late.
+      expect(Math.abs(holeMs - 1_000)).toBeLessThanOrEqual(LATE_MS);
+      oneGap(call, 'source_change');
+      expect([call.states, call.problems, call.record.assurance?.complete]).toEqual([['draining'], [], true]);
+    },
+    PATIENCE_MS,
+  );
+
+  it(
+    'and whose one side stops a second before the other has a gap there and on that side alone',
+    async () => {
+      const callId = 'sipp-stops-early';
+      const [stays, stops] = [voice(2 * PART_MS, 15), voice(2 * PART_MS - 1_000, 16)];
+      await sipp(server, 'siprec-call', {
+        callId,
+        pauseMs: 2 * PART_MS + 100,
+        captures: {
+          'rtp.pcap': capture([stays, stops].map((samples, leg) => ({ leg, samples, ssrc: 850 + leg }))),
+        },
+      });
+      const call = await recorded(server, callId);
+      wellFormed(call);
+      expect(Math.abs((call.record.durationMs ?? 0) - 2 * PART_MS)).toBeLessThanOrEqual(TOLERANCE_MS);
+      const [none, [gap, ...more] = []] = call.gaps;
+      expect([none, more, gap?.cause, gap?.endMs]).toEqual([[], [], 'no_rtp', call.record.durationMs]);
+      expect(Math.abs((gap?.startMs ?? 0) - (2 * PART_MS - 1_000))).toBeLessThanOrEqual(TOLERANCE_MS);
+      expect(call.problems).toEqual([]);
     },
     PATIENCE_MS,
   );
@@ -119,6 +137,7 @@ describe.concurrent('a call that SIPp places', () => {
       expect(isSilent(call.legs[2] ?? caller)).toBe(true);
       expect(Math.abs((call.record.durationMs ?? 0) - 2 * PART_MS)).toBeLessThanOrEqual(TOLERANCE_MS);
       expect(call.problems).toEqual(['no_rtp 2', 'one_sided 2']);
+      oneSided(call);
       expect(call.record.warnings).toEqual([
         { code: 'no_rtp', detail: 'leg 2' },
         { code: 'one_sided', detail: 'leg 2' },
@@ -145,6 +164,7 @@ describe.concurrent('a call that SIPp places', () => {
       for (const [index, side] of sides.entries())
         expect(placeOf(call.legs[index + 1] ?? side, side)).toBeGreaterThanOrEqual(0);
       transferred(call, ['Ada Caller', 'Ben Desk', 'Dora Desk']);
+      gapless(call);
     },
     PATIENCE_MS,
   );
@@ -206,7 +226,11 @@ describe.concurrent('a call that SIPp places', () => {
         const [first, last] = [missing.indexOf(1), missing.lastIndexOf(1)];
         expect(isSilent(samples, at + first, at + last + 1)).toBe(true);
         // Places are the sender's clock and effects the wall's: on a machine at work some of a second may lie between.
-        expect(Math.abs((last - first) / 8 - (to - from))).toBeLessThanOrEqual(500);
+        expect(Math.abs((last - first) / 8 - (to - from))).toBeLessThanOrEqual(LATE_MS);
+        const [gap, ...more] = call.gaps[index] ?? [];
+        expect([gap, more]).toEqual([{ startMs: (at + first) / 8, endMs: (at + last + 1) / 8, cause: 'pause' }, []]);
+        expect(Math.abs((gap?.startMs ?? 0) - from)).toBeLessThanOrEqual(LATE_MS);
+        expect(Math.abs((gap?.endMs ?? 0) - to)).toBeLessThanOrEqual(LATE_MS);
       }
       expect(call.states).toEqual(['paused by us', 'recording', 'draining']);
       expect(call.record.pauses).toHaveLength(1);
@@ -240,6 +264,7 @@ describe.concurrent('a call that `sipscribe call` places', () => {
       asLongAsSent(call, report);
       const { holeMs } = twoParts(call, halves(pair));
       expect(holeMs).toBeGreaterThanOrEqual(1_000 - TOLERANCE_MS - (report.lateMs ?? 0));
+      heldOnce(call, 1_000 - TOLERANCE_MS - (report.lateMs ?? 0));
       expect(call.states).toEqual(['paused by src', 'recording', 'draining']);
       expect([call.problems, call.record.warnings]).toEqual([[], []]);
     },
@@ -255,6 +280,7 @@ describe.concurrent('a call that `sipscribe call` places', () => {
       wellFormed(call);
       expect(Math.abs((call.record.durationMs ?? 0) - 2 * PART_MS)).toBeLessThanOrEqual(TOLERANCE_MS);
       expect(twoParts(call, halves(pair)).holeMs).toBe(0);
+      gapless(call);
       expect(call.record.legs.map(({ statistics }) => statistics?.sources)).toEqual([2, 2]);
       expect([call.states, call.problems]).toEqual([['draining'], []]);
     },
@@ -271,6 +297,7 @@ describe.concurrent('a call that `sipscribe call` places', () => {
       expect(Math.abs((call.record.durationMs ?? 0) - (report.audioMs ?? 0))).toBeLessThanOrEqual(TOLERANCE_MS);
       const { holeMs } = twoParts(call, halves(pair));
       expect(Math.abs(holeMs - ((report.audioMs ?? 0) - 2 * PART_MS))).toBeLessThanOrEqual(TOLERANCE_MS);
+      oneGap(call, 'silence_suppressed');
       expect(call.record.legs.map(({ statistics }) => statistics?.silenceSuppressed)).toEqual([true, true]);
       expect([call.states, call.problems, call.record.warnings]).toEqual([['draining'], [], []]);
     },
@@ -288,6 +315,7 @@ describe.concurrent('a call that `sipscribe call` places', () => {
       expect(placeOf(call.legs[1] ?? pair[0], pair[0])).toBeGreaterThanOrEqual(0);
       expect(isSilent(call.legs[2] ?? pair[0])).toBe(true);
       expect(call.problems).toEqual(['no_rtp 2', 'one_sided 2']);
+      oneSided(call);
     },
     PATIENCE_MS,
   );
@@ -297,7 +325,9 @@ describe.concurrent('a call that `sipscribe call` places', () => {
     async () => {
       const group = 'a call that is passed on';
       const first = await sipscribeCall(server, sides(80), ['--transfer', `${at}:Dora`, '--group', group]);
-      transferred(await recorded(server, first.callId), ['Caller', 'Callee', 'Dora']);
+      const call = await recorded(server, first.callId);
+      transferred(call, ['Caller', 'Callee', 'Dora']);
+      gapless(call);
       const second = await sipscribeCall(server, sides(90), ['--callee-name', 'Emil', '--group', group]);
       await twoRecordings([first.callId, second.callId], ['Caller', 'Callee', 'Dora'], ['Caller', 'Emil']);
     },
@@ -332,7 +362,10 @@ async function twoRecordings(callIds: readonly string[], ...people: readonly (re
     expect(sessions?.map(({ groupId }) => groupId)).toEqual(groups[0]);
     expect(problems).toEqual([]);
   }
-  for (const call of calls) wellFormed(call);
+  for (const call of calls) {
+    wellFormed(call);
+    gapless(call);
+  }
 }
 
 /** Resolves when the first leg's file of a running call reaches this time. */

@@ -23,6 +23,30 @@ describe('the book of gaps', () => {
     expect(book.report(ms(1500))).toEqual(book.report(ms(1500)));
   });
 
+  it('has none for as much as a packet before the first and after the last: legs that begin and end together may lie one apart', () => {
+    const book = new GapBook(8000, 0);
+    for (let at = 20; at < 1000; at += 20) book.filled(ms(at), ms(at + 20), 0);
+    expect(book.report(ms(1020))).toEqual({ gaps: [], gapsOmitted: 0, gapMs: {} });
+    expect(book.report(ms(1020.125)).gaps).toEqual([{ startMs: 1000, endMs: 1020.125, cause: 'no_rtp' }]);
+    const late = new GapBook(8000, 0);
+    late.filled(ms(20.125), ms(40.125), 0);
+    expect(late.report(ms(40.125)).gaps).toEqual([{ startMs: 0, endMs: 20.125, cause: 'no_rtp' }]);
+    const joined = new GapBook(8000, ms(500));
+    joined.filled(ms(507), ms(527), 0);
+    expect(joined.report(ms(530)).gaps).toEqual([{ startMs: 0, endMs: 507, cause: 'absent' }]);
+  });
+
+  it('keeps what it knows in time when the leg gets another rate', () => {
+    const book = new GapBook(8000, 0);
+    packets(book, 0, 10);
+    book.rerate(16_000);
+    book.filled(16 * 500, 16 * 520, 2);
+    expect(book.report(16 * 520).gaps).toEqual([
+      { startMs: 200, endMs: 240, cause: 'loss' },
+      { startMs: 240, endMs: 500, cause: 'silence_suppressed' },
+    ]);
+  });
+
   it('tells loss from suppressed silence by the sequence numbers', () => {
     const book = new GapBook(8000, 0);
     packets(book, 0, 10);

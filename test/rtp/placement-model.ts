@@ -129,13 +129,17 @@ class LegRules {
     };
     let end = 0;
     let before: SentPacket | undefined;
+    let newest = 0;
     for (const { at, packet } of [...this.placed].sort((a, b) => a.at - b.at)) {
       if (at > end && before?.epoch === packet.epoch) this.#within(end, at, packet, sent, add);
-      else if (at > end) add(end, at, before ? beginning(packet.epoch) : 'no_rtp');
+      // What is no longer than a packet, before the first one or after the last, is none.
+      else if (before ? at > end : at > packet.samples.length)
+        add(end, at, before ? beginning(packet.epoch) : 'no_rtp');
+      if (at + packet.samples.length > end) newest = packet.samples.length + Math.min(at, 0);
       end = Math.max(end, at + packet.samples.length);
       before = packet;
     }
-    add(end, length, this.#held ? 'hold' : this.#paused ? 'pause' : 'no_rtp');
+    if (length - end > newest) add(end, length, this.#held ? 'hold' : this.#paused ? 'pause' : 'no_rtp');
     return gaps;
   }
 

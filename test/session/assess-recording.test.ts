@@ -60,6 +60,7 @@ describe('the completeness of a recording', () => {
       lostPackets: 0,
       unusedPackets: 0,
       unwrittenMs: 0,
+      gapMs: {},
       doubts: [],
     });
   });
@@ -167,6 +168,17 @@ describe('the completeness of a recording', () => {
 
   it('is not given when the disk did not take everything', () => {
     expect(judge([leg(1, { unwrittenMs: 300 }), leg(2)])).toMatchObject({ complete: false, unwrittenMs: 300 });
+  });
+
+  it('has the gaps of all legs in it by cause, and is not touched by those that somebody wanted', () => {
+    const held = { gaps: [], gapsOmitted: 0, gapMs: { hold: 2_000.5, pause: 300 } };
+    expect(
+      judge([leg(1, held), leg(2, { ...held, gapMs: { hold: 1_000, absent: 40, loss: 0 } }), leg(3)]),
+    ).toMatchObject({
+      complete: true,
+      gapMs: { hold: 3_000.5, pause: 300, absent: 40 },
+    });
+    expect(Object.keys(judge([leg(1, { gapMs: { loss: 0 } }), leg(2)]).gapMs)).toEqual([]);
   });
 
   it('is in doubt when the first packet came long after the leg was ready', () => {

@@ -198,6 +198,7 @@ describe.concurrent('a recording that is as it should be', () => {
       lostPackets: 0,
       unusedPackets: 0,
       unwrittenMs: 0,
+      gapMs: {},
       doubts: [],
     });
     expect(warnings).toEqual([]);
