@@ -5,7 +5,7 @@
  * - `loss`: packets that were sent, by their sequence numbers, and never came or came more than ten seconds late
  * - `silence_suppressed`: the sender sent nothing and its clock went on (DTX, comfort noise)
  * - `source_change`: between two SSRCs, or before a stream that began its clock anew
- * - `unusable`: packets came whose payload could not be used
+ * - `unusable`: packets came whose payload could not be used, or was not decoded
  * - `dtmf`: telephone-events were sent in place of audio
  * - `hold`: the SRC said `inactive` or `recvonly`
  * - `pause`: a command of ours

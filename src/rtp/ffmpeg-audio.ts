@@ -105,7 +105,7 @@ export class FfmpegAudio {
     const run: FfmpegRun | undefined = this.#decoders.run(format, {
       decoded: (samples, place, follows) => this.#fill(samples, place, follows),
       ended: (undecoded) => {
-        this.undecoded += undecoded;
+        this.#lose(undecoded);
         if (this.#run === run) this.#run = undefined;
         if (this.#former === run) this.#former = undefined;
       },
@@ -131,6 +131,16 @@ export class FfmpegAudio {
       fed.push({ bytes, place, follows: joined });
     }
     if (fed.length > 0) this.#run?.feed(fed);
+  }
+
+  /** What is in the file for these frames is the silence that kept their places. */
+  #lose(places: readonly PayloadPlace[]): void {
+    this.undecoded += places.length;
+    const { gaps, rate } = this.#leg.timeline;
+    for (const place of places) {
+      const from = place.known ? Math.round(place.at(rate)) : 0;
+      if (place.known) gaps.note(from, from + place.lengthAt(rate), 'unusable');
+    }
   }
 
   #fill(samples: Int16Array, place: PayloadPlace, follows: boolean): void {

@@ -28,8 +28,8 @@ export interface FfmpegRunOptions {
   readonly samplesPerFrame: number;
   /** Samples of a frame, and where they belong. The array is not used again. */
   readonly decoded: (samples: Int16Array, place: PayloadPlace, follows: boolean) => void;
-  /** The child is gone, and so are the samples of so many frames. Called once. */
-  readonly ended: (undecoded: number) => void;
+  /** The child is gone, and so are the samples of the frames that came to stand here. Called once. */
+  readonly ended: (undecoded: readonly PayloadPlace[]) => void;
 }
 
 /** One child of a leg and the frames that it owes: each frame has a known number of samples, so what comes out first belongs to the first. */
@@ -114,7 +114,7 @@ export class FfmpegRun {
   #end(): void {
     if (this.#over) return;
     this.#over = true;
-    const undecoded = this.#awaited.length;
+    const undecoded = this.#awaited.map(({ place }) => place);
     this.#awaited = [];
     this.#options.ended(undecoded);
   }

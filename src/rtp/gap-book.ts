@@ -115,7 +115,7 @@ export class GapBook {
   }
 
   /** Samples that had come are not in the file, or will not be: `[from, to)` is silence whatever else is known of it. */
-  note(from: number, to: number, cause: 'media_lost' | 'write_failed'): void {
+  note(from: number, to: number, cause: 'media_lost' | 'write_failed' | 'unusable'): void {
     if (to <= from) return;
     const last = this.#notes.at(-1);
     if (last && last.cause === cause && from <= last.to && to >= last.from) {

@@ -52,9 +52,10 @@ export function assessRecording(facts: RecordingFacts): Assurance {
   const lostPackets = sum(({ lost }) => lost);
   const unusedPackets = sum(({ dropped }) => dropped.late + dropped.early + dropped.unknown_payload);
   const unwrittenMs = sum((leg) => leg.unwrittenMs ?? 0);
+  const undecoded = sum((leg) => leg.undecoded ?? 0);
   const missing = problems.all.some(({ problem }) => ['no_rtp', 'short_audio', 'high_loss'].includes(problem));
   return {
-    complete: !missing && lostPackets + unusedPackets + unwrittenMs === 0 && doubts.length === 0,
+    complete: !missing && lostPackets + unusedPackets + unwrittenMs + undecoded === 0 && doubts.length === 0,
     problems: problems.all,
     lostPackets,
     unusedPackets,

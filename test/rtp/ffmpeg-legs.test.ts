@@ -64,11 +64,16 @@ describe('the ffmpeg of a leg', () => {
       await sender.close();
       await eventually('the end of every child', () => children().length === 0);
       const { samples } = readWav(join(directory, 'leg-1.wav'));
-      expect(legs[0]?.lost).toBe(0);
-      expect(legs[0]?.undecoded).toBeGreaterThan(0);
-      expect(samples.length).toBeGreaterThanOrEqual((first + seconds * 50) * 160 - 1600);
       const loud = (fromMs: number, toMs: number): boolean =>
         samples.subarray(fromMs * 8, toMs * 8).some((sample) => Math.abs(sample) > 100);
+      expect(legs[0]?.lost).toBe(0);
+      expect(legs[0]?.undecoded).toBeGreaterThan(0);
+      // All that the child took with it, in frames of 10 ms, and nothing else.
+      expect(legs[0]?.gapMs?.unusable).toBe(10 * (legs[0]?.undecoded ?? 0));
+      for (const { startMs, endMs } of legs[0]?.gaps?.filter(({ cause }) => cause === 'unusable') ?? []) {
+        expect(loud(startMs, endMs)).toBe(false);
+      }
+      expect(samples.length).toBeGreaterThanOrEqual((first + seconds * 50) * 160 - 1600);
       expect(loud(200, 1000)).toBe(true);
       expect(loud(samples.length / 8 - 900, samples.length / 8 - 300)).toBe(true);
     },

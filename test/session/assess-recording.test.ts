@@ -166,6 +166,10 @@ describe('the completeness of a recording', () => {
     expect(found).toMatchObject({ complete: false, names: ['high_loss 1'] });
   });
 
+  it('is not given when frames came that were not decoded', () => {
+    expect(judge([leg(1, { undecoded: 2 }), leg(2)])).toMatchObject({ complete: false, problems: [], doubts: [] });
+  });
+
   it('is not given when the disk did not take everything', () => {
     expect(judge([leg(1, { unwrittenMs: 300 }), leg(2)])).toMatchObject({ complete: false, unwrittenMs: 300 });
   });
