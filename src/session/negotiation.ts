@@ -88,7 +88,13 @@ async function change(media: MediaCall, legs: LegBook, decision: StreamDecision)
   if (rekeyed || JSON.stringify([active, formats, remote]) !== JSON.stringify([leg.active, leg.formats, leg.remote])) {
     if (!crypto) legs.keys.forget(leg.index);
     const keys = crypto ? legs.keys.agree(leg.index, crypto) : null;
-    await media.updateLeg(leg.leg, { formats, active, remote, ...(rekeyed ? { keys } : {}) });
+    try {
+      await media.updateLeg(leg.leg, { formats, active, remote, ...(rekeyed ? { keys } : {}) });
+    } catch (error) {
+      // The media has the keys from before: whatever is offered next must reach it, the same keys again too.
+      if (rekeyed) legs.keys.forget(leg.index);
+      throw error;
+    }
     leg.formats = formats;
     leg.active = active;
     leg.remote = remote;
