@@ -148,7 +148,10 @@ export class MediaLoop {
         return;
       }
       case 'stop':
-        for (const call of this.#calls.values()) await this.#drop(call);
+        for (const call of this.#calls.values()) {
+          // One call that cannot be finished must not cost the others their ends.
+          await this.#drop(call).catch((error: unknown) => this.#fault(error));
+        }
         this.#unfinished.retry(Number.POSITIVE_INFINITY);
         return;
     }
@@ -178,7 +181,7 @@ export class MediaLoop {
   }
 
   #openCall(request: RequestEnvelope & { kind: 'open-call' }): OpenCall {
-    const { call, directory, utterances, legs, gate: slot, takeover } = request;
+    const { call, directory, utterances, channels, gate: slot, takeover } = request;
     const gate = new PauseGate(this.#settings.gates, slot);
     const began = sharedClock();
     const recorded = new RecordedCall(
@@ -187,7 +190,7 @@ export class MediaLoop {
         utterance: this.#settings.utterance,
         watch: this.#settings.watch,
         decoders: this.#decoders,
-        channels: legs.length,
+        channels,
         counters: this.#counters,
         budget: this.#budget,
         ...(takeover ? { takeover } : {}),

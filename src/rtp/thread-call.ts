@@ -78,6 +78,10 @@ export class ThreadCall implements MediaCall {
     this.slot = slot;
   }
 
+  get #channels(): number {
+    return this.#options.legs?.length ?? 0;
+  }
+
   get worker(): WorkerHandle {
     return this.#worker;
   }
@@ -93,7 +97,15 @@ export class ThreadCall implements MediaCall {
     this.#onPorts();
     let opened: readonly number[] = [];
     try {
-      const request = { kind: 'open-call', call: this.#number, directory, utterances, legs, gate: this.slot } as const;
+      const request = {
+        kind: 'open-call',
+        call: this.#number,
+        directory,
+        utterances,
+        legs,
+        channels: this.#channels,
+        gate: this.slot,
+      } as const;
       const reply = await this.#worker.request(request);
       if (reply && 'opened' in reply) opened = reply.opened;
     } finally {
@@ -177,7 +189,15 @@ export class ThreadCall implements MediaCall {
       this.gate = gate;
       this.slot = slot;
       const { directory, utterances } = this.#options;
-      const request = { kind: 'open-call', call: this.#number, directory, utterances, legs: [], gate: slot } as const;
+      const request = {
+        kind: 'open-call',
+        call: this.#number,
+        directory,
+        utterances,
+        legs: [],
+        channels: this.#channels,
+        gate: slot,
+      } as const;
       this.#moving = true;
       const reply = await worker.request({ ...request, takeover: this.book.takeover }).finally(() => {
         this.#moving = false;

@@ -44,6 +44,8 @@ export type WorkerRequest =
       readonly directory: string;
       readonly utterances: boolean;
       readonly legs: readonly (LegOptions & { readonly port: number })[];
+      /** Streams of the first offer, also of those that have no port yet. */
+      readonly channels: number;
       /** Slot of the call in the worker's gates, see `pause-gate.ts`. */
       readonly gate: number;
       /** The call was another worker's, which died; its legs are those of this. */

@@ -200,4 +200,20 @@ describe('a call whose media worker dies', () => {
     const { samples } = readWav(join(directory.path, 'leg-1.wav'));
     expect(find(samples, wanted.subarray(wanted.length - 4000))).toBeGreaterThan(0);
   });
+
+  it.concurrent('before anything was heard has a channel for each stream of the first offer all the same', async ({
+    expect,
+    onTestFinished: own,
+  }) => {
+    const { plane: media } = await plane(own);
+    const directory = temporaryDirectory();
+    own(directory.remove);
+    const heard = new Moved();
+    const legs = [1, 2, 3].map((leg) => ({ leg, formats: [PCMU], active: true }));
+    const call = await media.openCall({ sessionId: 's', directory: directory.path, utterances: false, legs }, heard);
+    await media.workers[0]?.kill();
+    await eventually('the worker that goes on', () => heard.moves.length === 1);
+    await call.finish();
+    expect(readWav(join(directory.path, 'call.wav')).channels).toBe(3);
+  });
 });
