@@ -11,10 +11,16 @@ export interface WavFormat {
   readonly channels: number;
 }
 
+/** One for all files of a thread: it is written as soon as it is made. */
+const scratch = Buffer.alloc(WAV_HEADER_BYTES);
+
 /** The canonical 44-byte header of 16-bit PCM. */
-export function wavHeader({ sampleRate, channels }: WavFormat, dataBytes: number): Buffer {
+export function wavHeader(
+  { sampleRate, channels }: WavFormat,
+  dataBytes: number,
+  header = Buffer.alloc(WAV_HEADER_BYTES),
+): Buffer {
   const size = Math.min(dataBytes, MAX_DATA_BYTES);
-  const header = Buffer.alloc(WAV_HEADER_BYTES);
   header.write('RIFF', 0, 'latin1');
   header.writeUInt32LE(size + WAV_HEADER_BYTES - 8, 4);
   header.write('WAVEfmt ', 8, 'latin1');
@@ -41,7 +47,6 @@ export class WavWriter {
   readonly path: string;
   #format: WavFormat;
   #frameBytes: number;
-  #header: Buffer;
   #fd: number | undefined;
   #frames = 0;
 
@@ -53,7 +58,6 @@ export class WavWriter {
     this.path = path;
     this.#format = format;
     this.#frameBytes = format.channels * 2;
-    this.#header = wavHeader(format, 0);
     try {
       const old = resume ? openOld(path) : undefined;
       this.#fd = old ?? openSync(path, 'w+', 0o640);
@@ -91,17 +95,13 @@ export class WavWriter {
 
   /** Makes the header true. */
   flush(): void {
-    const size = Math.min(this.#frames * this.#frameBytes, MAX_DATA_BYTES);
-    this.#header.writeUInt32LE(size + WAV_HEADER_BYTES - 8, 4);
-    this.#header.writeUInt32LE(size, 40);
-    this.#put(0, this.#header, 0, WAV_HEADER_BYTES);
+    this.#put(0, wavHeader(this.#format, this.#frames * this.#frameBytes, scratch), 0, WAV_HEADER_BYTES);
   }
 
   /** Empties the file and begins anew in another format. */
   restart(format: WavFormat): void {
     this.#format = format;
     this.#frameBytes = format.channels * 2;
-    this.#header = wavHeader(format, 0);
     this.#frames = 0;
     try {
       if (this.#fd !== undefined) ftruncateSync(this.#fd, 0);

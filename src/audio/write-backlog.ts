@@ -87,13 +87,17 @@ interface Slice {
   spans: number[];
 }
 
+/** Never written to. */
+const NONE = new Map<number, Slice>();
+
 /** The bytes of one file that wait for its disk, in slices by their place. Pure: whoever writes them is passed in. */
 export class FileBacklog {
   readonly #frameBytes: number;
   readonly #sliceBytes: number;
   readonly #memory: { take(): boolean; giveBack(): void };
   readonly #givenUp: (from: number, to: number) => void;
-  readonly #slices = new Map<number, Slice>();
+  /** Made when something waits, which of most files nothing ever does. */
+  #slices: Map<number, Slice> = NONE;
 
   constructor(
     frameBytes: number,
@@ -190,6 +194,7 @@ export class FileBacklog {
   #newSlice(index: number): Slice | undefined {
     if (!this.#memory.take()) return undefined;
     const slice: Slice = { bytes: new Uint8Array(this.#sliceBytes), spans: [] };
+    if (this.#slices === NONE) this.#slices = new Map();
     this.#slices.set(index, slice);
     return slice;
   }

@@ -83,6 +83,11 @@ export class BatchReceiver {
     return view;
   }
 
+  /** Who sent a packet of the batch, as the system says it; good until the next batch. */
+  peerBytes(i: number): Uint8Array {
+    return new Uint8Array(this.#memory.buffer, this.#peersAt + i * PEER_BYTES, SOCKADDR_BYTES);
+  }
+
   /** Whether it came from whom `peer` tells, of which so many words count. Makes it so. */
   samePeer(i: number, peer: Int32Array, from: number, to: number): boolean {
     const at = (this.#peersAt + i * PEER_BYTES) >> 2;
@@ -101,7 +106,7 @@ export class BatchSocket implements PacketSource {
   readonly #family: number;
   readonly #receive: PacketReceiver;
   /** Who sent the last packet, as the system says it: mostly who sends the next, so that no text is made of it again. */
-  readonly #peer = new Int32Array(SOCKADDR_BYTES >> 2);
+  #peer: Int32Array | undefined;
   #peerAddress = '';
   #peerPort = 0;
   /** Whether the last drain was not the end. */
@@ -160,8 +165,10 @@ export class BatchSocket implements PacketSource {
   #recognise(packet: number): void {
     // After family and port comes the address of IPv4; that of IPv6 comes a word later, and its zone.
     const [from, to] = this.#family === AF_INET ? V4_WORDS : V6_WORDS;
+    // Most sockets for RTCP never hear anything.
+    this.#peer ??= new Int32Array(SOCKADDR_BYTES >> 2);
     if (this.#receiver.samePeer(packet, this.#peer, from, to)) return;
-    const bytes = new Uint8Array(this.#peer.buffer);
+    const bytes = this.#receiver.peerBytes(packet);
     this.#peerAddress = addressText(bytes);
     this.#peerPort = ((bytes[2] as number) << 8) | (bytes[3] as number);
   }

@@ -1,5 +1,4 @@
 import { mkdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
 import { HALF_BAND_REACH } from '../audio/half-band.js';
 import { RaisableWav } from '../audio/raisable-wav.js';
 import { type BacklogBudget, CallBacklog } from '../audio/write-backlog.js';
@@ -82,7 +81,7 @@ export class CallFiles {
 
   /** How much of a leg is in its file already, in ms. */
   foundMs(leg: number): number {
-    return this.#options.resume ? RaisableWav.foundMs(join(this.#directory, CallFiles.nameOf(leg))) : 0;
+    return this.#options.resume ? RaisableWav.foundMs(this.#pathOf(CallFiles.nameOf(leg))) : 0;
   }
 
   /** Puts into `call.wav` what a leg's file had and `call.wav` had not, when the worker before died. */
@@ -195,7 +194,7 @@ export class CallFiles {
   }
 
   #create(name: string, channels: number, leg?: number): RaisableWav {
-    const path = join(this.#directory, name);
+    const path = this.#pathOf(name);
     const file = new RaisableWav(
       path,
       { sampleRate: SAMPLE_RATE, channels },
@@ -214,6 +213,11 @@ export class CallFiles {
       throw error;
     }
     return file;
+  }
+
+  /** Not by `join`, whose results are trees of their pieces, ten times as large, and live as long as the file. */
+  #pathOf(name: string): string {
+    return `${this.#directory}/${name}`;
   }
 
   /** True when there was something to write. */

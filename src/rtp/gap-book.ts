@@ -39,7 +39,7 @@ export class GapBook {
   #settled: Stretch[] = [];
   #omitted = 0;
   #lastOmitted: Stretch | undefined;
-  readonly #omittedSamples = new Map<GapCause, number>();
+  #omittedSamples: Map<GapCause, number> | undefined;
   #notes: Stretch[] = [];
 
   /** @param origin where the leg began; before it, it was absent */
@@ -140,7 +140,7 @@ export class GapBook {
     const joined: Stretch[] = [];
     for (const stretch of stretches) join(joined, stretch);
     const gapMs: Partial<Record<GapCause, number>> = {};
-    for (const [cause, samples] of this.#omittedSamples) gapMs[cause] = samples / this.#perMs;
+    for (const [cause, samples] of this.#omittedSamples ?? []) gapMs[cause] = samples / this.#perMs;
     for (const { from, to, cause } of joined) gapMs[cause] = (gapMs[cause] ?? 0) + (to - from) / this.#perMs;
     const gaps: Gap[] = joined.slice(0, MAX_GAPS).map(({ from, to, cause }) => ({
       startMs: from / this.#perMs,
@@ -208,6 +208,7 @@ export class GapBook {
   #omit(hole: Stretch): void {
     if (!joins(this.#lastOmitted, hole)) this.#omitted++;
     this.#lastOmitted = hole;
+    this.#omittedSamples ??= new Map();
     this.#omittedSamples.set(hole.cause, (this.#omittedSamples.get(hole.cause) ?? 0) + hole.to - hole.from);
   }
 }

@@ -29,23 +29,22 @@ const payload = new Payload();
 export class LegDecoding {
   readonly #leg: DecodedLeg;
   readonly #decoders: Decoders;
-  readonly #queue: ReorderQueue<AudioFormat>;
-  readonly #doubler = new RateDoubler();
+  /** Made when the first packet needs them, as is ffmpeg. */
+  #queue: ReorderQueue<AudioFormat> | undefined;
+  #doubler: RateDoubler | undefined;
   readonly #place = new PayloadPlace();
-  #live = false;
   #format: AudioFormat | undefined;
   #sequence = 0;
   #decoder: PayloadDecoder | undefined;
   /** Made when the first packet needs it. */
   #ffmpeg: FfmpegAudio | undefined;
   /** Names of codecs, in the order of their use. */
-  readonly #used: string[] = [];
+  #used: readonly string[] = [];
   #noted: AudioFormat | undefined;
 
   constructor(leg: DecodedLeg, decoders: Decoders) {
     this.#leg = leg;
     this.#decoders = decoders;
-    this.#queue = new ReorderQueue((packet) => this.#decode(packet));
   }
 
   /** For the record of the call. */
@@ -59,17 +58,18 @@ export class LegDecoding {
   note(format: AudioFormat): void {
     if (format === this.#noted) return;
     this.#noted = format;
-    if (!this.#used.includes(format.name)) this.#used.push(format.name);
+    // Such a list has room for one; one that is pushed to has room for seventeen.
+    if (!this.#used.includes(format.name)) this.#used = [...this.#used, format.name];
   }
 
   /** Whether packets of this leg come here: then all of them do, in their order. */
   get live(): boolean {
-    return this.#live;
+    return this.#queue !== undefined;
   }
 
   /** A packet that is not for a decoder has a number all the same. */
   pass(sequence: number, timestamp: number, newest: boolean): void {
-    if (this.#live) this.#queue.push(sequence, timestamp, undefined, NOTHING, 0, 0, newest);
+    this.#queue?.push(sequence, timestamp, undefined, NOTHING, 0, 0, newest);
   }
 
   /** Takes a packet that is no duplicate and not empty. */
@@ -82,19 +82,19 @@ export class LegDecoding {
     length: number,
     newest: boolean,
   ): RtpDropReason | undefined {
-    this.#live = true;
+    this.#queue ??= new ReorderQueue((packet) => this.#decode(packet));
     return this.#queue.push(sequence, timestamp, format, bytes, offset, length, newest) ? undefined : 'late';
   }
 
   /** One tick of the loop, before the timeline's. @param nowMs monotonic */
   tick(nowMs: number): void {
-    this.#queue.tick();
+    this.#queue?.tick();
     this.#ffmpeg?.tick(nowMs);
   }
 
   /** Another source, a hold or a pause: what waits is decoded, and what comes then is decoded as by somebody who just came in. */
   restart(): void {
-    this.#queue.restart();
+    this.#queue?.restart();
     this.#forget();
   }
 
@@ -115,7 +115,7 @@ export class LegDecoding {
     this.#decoder = undefined;
     this.#format = undefined;
     this.#ffmpeg?.renew();
-    this.#doubler.reset();
+    this.#doubler?.reset();
     this.#place.forget();
   }
 
@@ -138,7 +138,7 @@ export class LegDecoding {
       this.#leg.drop('unknown_payload');
       return;
     }
-    if (!follows) this.#doubler.reset();
+    if (!follows) this.#doubler?.reset();
     this.#put(timestamp, samples, decoder.sampleRate, format.clockRate, missing);
   }
 
@@ -156,6 +156,7 @@ export class LegDecoding {
       this.#hear(timestamp, samples, 0, clockRate, missing);
       return;
     }
+    this.#doubler ??= new RateDoubler();
     const { samples: doubled, lead } = this.#doubler.push(samples);
     const mended = 2 * lead;
     const before = place.known ? place.at(timeline.rate) + place.lengthAt(timeline.rate) : -1;

@@ -50,10 +50,10 @@ export class LegDigits {
   readonly #events: TelephoneEvents;
   readonly #allowance = new Allowance(BURST, PRESSES_PER_SECOND);
   /** Clock rates by payload type: the duration of an event is in units of them. */
-  readonly #rates = new Map<number, number>();
+  #rates: Map<number, number> | undefined;
   #rate = USUAL_RATE;
   /** The press under way, and for a moment one that it overtook. */
-  readonly #pending = new Map<TelephoneEvent, Pending>();
+  #pending: Map<TelephoneEvent, Pending> | undefined;
   #heardAt = 0;
   /** Nothing before it is told any more: the end of the last pause or hold. */
   #floorMs = 0;
@@ -74,9 +74,12 @@ export class LegDigits {
   }
 
   accept(formats: readonly MediaFormat[]): void {
-    this.#rates.clear();
+    this.#rates = undefined;
     for (const { payloadType, encoding, clockRate } of formats) {
-      if (encoding.toUpperCase() === 'TELEPHONE-EVENT' && clockRate > 0) this.#rates.set(payloadType, clockRate);
+      // Nearly all have the usual one.
+      if (encoding.toUpperCase() !== 'TELEPHONE-EVENT' || clockRate <= 0 || clockRate === USUAL_RATE) continue;
+      this.#rates ??= new Map();
+      this.#rates.set(payloadType, clockRate);
     }
   }
 
@@ -90,7 +93,7 @@ export class LegDigits {
       return undefined;
     }
     if (payloadLength < REPORT_BYTES) return 'malformed';
-    this.#rate = this.#rates.get(payloadType) ?? USUAL_RATE;
+    this.#rate = this.#rates?.get(payloadType) ?? USUAL_RATE;
     this.#heardAt = this.#options.wallMs();
     const barred = this.#barred;
     this.#events.packet(ssrc, timestamp, marker, bytes, payloadOffset, payloadLength);
@@ -129,14 +132,15 @@ export class LegDigits {
       this.#omitted++;
       return false;
     }
+    this.#pending ??= new Map();
     this.#pending.set(event, { startMs, placed: placed !== undefined });
     return true;
   }
 
   #ended(event: TelephoneEvent): void {
-    const pending = this.#pending.get(event);
+    const pending = this.#pending?.get(event);
     if (!pending) return;
-    this.#pending.delete(event);
+    this.#pending?.delete(event);
     const late = pending.placed ? undefined : this.#placed(event, pending.startMs);
     const digit = this.#options.policy === 'store' ? dtmfKey(event.code) : undefined;
     this.#options.pressed({

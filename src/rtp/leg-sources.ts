@@ -8,11 +8,13 @@ export class LegSources {
   /** -1 before the first, and while a call is on hold. */
   present = -1;
   /** The newest first. */
-  #former: number[] = [];
-  readonly #seen = new Set<number>();
+  #former: readonly number[] = [];
+  /** Of most legs there is one. */
+  #first = -1;
+  #others: Set<number> | undefined;
 
   get count(): number {
-    return this.#seen.size;
+    return (this.#first < 0 ? 0 : 1) + (this.#others?.size ?? 0);
   }
 
   /** Another one is followed from now on. */
@@ -20,7 +22,10 @@ export class LegSources {
     if (this.present >= 0) this.#former = [this.present, ...this.#former].slice(0, MAX_FORMER);
     this.#former = this.#former.filter((former) => former !== ssrc);
     this.present = ssrc;
-    if (this.#seen.size < MAX_SOURCES) this.#seen.add(ssrc);
+    if (this.#first < 0) this.#first = ssrc;
+    if (ssrc === this.#first || this.count >= MAX_SOURCES) return;
+    this.#others ??= new Set();
+    this.#others.add(ssrc);
   }
 
   /** Whether it was there not long ago. */

@@ -3,6 +3,7 @@ import { BacklogBudget } from '../audio/write-backlog.js';
 import { SrsError } from '../core/errors.js';
 import { callMessages } from './call-messages.js';
 import { Decoders } from './decoders.js';
+import { legEars } from './leg-ears.js';
 import { MediaCounters } from './media-counters.js';
 import type { LegOptions, PauseInstant } from './media-plane.js';
 import { closeSources, farewell, type OpenCall, type OpenLeg, sendReport } from './open-call.js';
@@ -66,6 +67,7 @@ export class MediaLoop {
   #backlogTurns = 0;
   #countersAt = 0;
   #faultAt = Number.NEGATIVE_INFINITY;
+  readonly #onFault = (error: unknown): void => this.#fault(error);
 
   constructor(settings: WorkerSettings, voice: VoiceActivityEngine, port: MainPort, openSource: OpenPacketSource) {
     this.#settings = settings;
@@ -215,29 +217,15 @@ export class MediaLoop {
     add = () => call.recorded.addLeg(request.leg, request.formats, request.active, request.remote),
   ): Promise<void> {
     const { bindAddress } = this.#settings;
-    let recorded: RecordedLeg | undefined;
-    const receive = (bytes: Uint8Array, address: string, port: number): void => {
-      try {
-        recorded?.receive(bytes, address, port);
-      } catch (error) {
-        // One datagram must not end the thread of 450 calls.
-        recorded?.drop('malformed');
-        this.#fault(error);
-      }
-    };
+    const ears = legEars(this.#onFault);
     await this.#decoders.prepare(request.formats);
-    const sources = [await this.#openSource(bindAddress, request.port, receive)];
+    const sources = [await this.#openSource(bindAddress, request.port, ears.rtp)];
+    let recorded: RecordedLeg;
     try {
       // With rtcp-mux too: some senders offer it and use a port of its own all the same.
-      const receiveRtcp = (bytes: Uint8Array, address: string, port: number): void => {
-        try {
-          recorded?.rtcp.receive(bytes, address, port, 'rtcp', sharedClock());
-        } catch (error) {
-          this.#fault(error);
-        }
-      };
-      sources.push(await this.#openSource(bindAddress, request.port + 1, receiveRtcp));
+      sources.push(await this.#openSource(bindAddress, request.port + 1, ears.rtcp));
       recorded = add();
+      ears.leg = recorded;
       if (request.keys) recorded.security.change(request.keys);
     } catch (error) {
       await Promise.all(sources.map((source) => source.close()));

@@ -32,8 +32,27 @@ type Entry = AudioFormat | 'telephone-event' | 'ignored' | undefined;
  */
 export type PayloadTable = readonly Entry[];
 
+/** Tables by what they were made of. Nothing changes them, and most legs of a thread have one of a few. */
+const shared = new Map<string, PayloadTable>();
+/** An SRC that makes up parameters must not fill the memory. */
+const MAX_SHARED = 64;
+
 /** @param former the table before, whose formats stay what they are where nothing changed, so that no decoder begins anew for a re-INVITE */
-export function payloadTable(formats: readonly MediaFormat[], former: PayloadTable = []): PayloadTable {
+export function payloadTable(formats: readonly MediaFormat[], former?: PayloadTable): PayloadTable {
+  if (former) {
+    const table = newTable(formats, former);
+    return table.every((entry, type) => entry === former[type]) ? former : table;
+  }
+  const key = JSON.stringify(formats);
+  const known = shared.get(key);
+  if (known) return known;
+  if (shared.size >= MAX_SHARED) shared.clear();
+  const table = newTable(formats, []);
+  shared.set(key, table);
+  return table;
+}
+
+function newTable(formats: readonly MediaFormat[], former: PayloadTable): PayloadTable {
   const table: Entry[] = new Array(128).fill(undefined);
   for (const type of COMFORT_NOISE) table[type] = 'ignored';
   for (const format of formats) {

@@ -91,7 +91,7 @@ export class RecordedCall {
   readonly #files: CallFiles;
   readonly #decoders: Decoders;
   readonly #legs = new Map<number, RecordedLeg>();
-  readonly #heard = new Set<number>();
+  #heard: readonly number[] = [];
   /** Ours in RTCP: one for all legs, and random, because it is nobody's business who records (RFC 7022 §4.2). */
   readonly #cname = token(12);
   readonly #watch: CallWatch;
@@ -106,7 +106,7 @@ export class RecordedCall {
   /** Where the call ends, once that is known. */
   #endMs: number | undefined;
   /** ms of legs that will never be in their files, and of `call.wav` as leg 0. */
-  readonly #unwrittenMs = new Map<number, number>();
+  #unwrittenMs: Map<number, number> | undefined;
   /** Whether legs to come begin paused. */
   #paused = false;
 
@@ -138,7 +138,7 @@ export class RecordedCall {
   takeLeg(taken: TakenLeg): RecordedLeg {
     const { leg, formats, active, remote, port } = taken;
     this.#foundMs = Math.min(this.#foundMs, this.#files.foundMs(leg));
-    if (taken.firstPacketMs !== undefined) this.#heard.add(leg);
+    if (taken.firstPacketMs !== undefined) this.#heard = [...this.#heard, leg];
     const recorded = this.addLeg(leg, formats, active && port !== undefined, remote);
     recorded.timeline.gaps.takeOver(recorded.timeline.at(this.#files.foundMs(leg)));
     this.#files.catchUp(leg);
@@ -262,7 +262,7 @@ export class RecordedCall {
     if (!this.#files.finish(endMs, force)) return undefined;
     this.close();
     const unwrittenMs = (leg: number): { readonly unwrittenMs?: number } => {
-      const ms = this.#unwrittenMs.get(leg);
+      const ms = this.#unwrittenMs?.get(leg);
       return ms === undefined ? {} : { unwrittenMs: ms };
     };
     return {
@@ -380,6 +380,7 @@ export class RecordedCall {
   }
 
   #giveUp(leg: number, fromMs: number, toMs: number): void {
+    this.#unwrittenMs ??= new Map();
     this.#unwrittenMs.set(leg, (this.#unwrittenMs.get(leg) ?? 0) + toMs - fromMs);
     this.#options.counters.unwrittenMs += toMs - fromMs;
     const timeline = this.#legs.get(leg)?.timeline;
@@ -387,8 +388,8 @@ export class RecordedCall {
   }
 
   #reportFirstPacket(leg: RecordedLeg): void {
-    if (leg.timeline.firstStart < 0 || this.#heard.has(leg.leg)) return;
-    this.#heard.add(leg.leg);
+    if (leg.timeline.firstStart < 0 || this.#heard.includes(leg.leg)) return;
+    this.#heard = [...this.#heard, leg.leg];
     this.#events.firstPacket(leg.leg, leg.timeline.msAt(leg.timeline.firstStart), this.#startedAt);
   }
 }

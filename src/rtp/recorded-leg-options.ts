@@ -36,3 +36,10 @@ export interface RecordedLegOptions {
   /** Hears key presses; absent when nobody asks for them. */
   readonly digits?: LegDigits;
 }
+
+export type LastingLegOptions = Pick<RecordedLegOptions, 'gate' | 'clock' | 'warn' | 'hooks'>;
+
+/** What a leg asks for again and again. The rest, and the offer that it came from, need not live as long as the leg. */
+export function lastingOptions({ gate, clock, warn, hooks }: RecordedLegOptions): LastingLegOptions {
+  return { clock, hooks, ...(gate ? { gate } : {}), ...(warn ? { warn } : {}) };
+}

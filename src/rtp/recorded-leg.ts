@@ -14,7 +14,7 @@ import { PauseMemory } from './pause-memory.js';
 import { Payload } from './payload.js';
 import { type PayloadTable, payloadTable, samplesOf } from './payload-table.js';
 import { Reception } from './reception.js';
-import type { RecordedLegOptions } from './recorded-leg-options.js';
+import { type LastingLegOptions, lastingOptions, type RecordedLegOptions } from './recorded-leg-options.js';
 import type { ReportBlock, SenderReport } from './rtcp-packet.js';
 import { type ReportedLeg, RtcpSession } from './rtcp-session.js';
 import { emptyRtpHeader, isRtcp, parseRtp } from './rtp-packet.js';
@@ -50,7 +50,7 @@ export class RecordedLeg implements ReportedLeg, DecodedLeg {
   readonly security: LegSecurity;
   readonly #reception = new Reception();
   readonly #latch: SourceLatch;
-  readonly #options: RecordedLegOptions;
+  readonly #options: LastingLegOptions;
   #strangersTold = false;
   #tickedAt = 0;
   readonly #dropped = noDrops();
@@ -70,7 +70,7 @@ export class RecordedLeg implements ReportedLeg, DecodedLeg {
 
   constructor(options: RecordedLegOptions) {
     this.leg = options.leg;
-    this.#options = options;
+    this.#options = lastingOptions(options);
     this.#latch = new SourceLatch(announcedSource(options.remote));
     this.security = new LegSecurity(options.leg, options.warn);
     const { remote, cname, epoch, counters } = options;

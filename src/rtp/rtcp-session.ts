@@ -87,7 +87,7 @@ export class RtcpSession {
   #received = 0;
   #dropped = 0;
   #sent = 0;
-  readonly #names = new Set<string>();
+  #names: Set<string> | undefined;
   #asked: { readonly middle: number; readonly at: number }[] = [];
   #roundTripMs: number | undefined;
 
@@ -143,7 +143,7 @@ export class RtcpSession {
   }
 
   statistics(): { readonly rtcp?: RtcpStatistics; readonly rttMs?: number } {
-    const [received, dropped, sent, names] = [this.#received, this.#dropped, this.#sent, this.#names.size];
+    const [received, dropped, sent, names] = [this.#received, this.#dropped, this.#sent, this.#names?.size ?? 0];
     const rtt = this.#roundTripMs;
     return {
       ...(received + dropped + sent > 0 ? { rtcp: { received, dropped, sent, names } } : {}),
@@ -160,7 +160,9 @@ export class RtcpSession {
         return;
       case 'sdes':
         for (const { cname } of packet.chunks) {
-          if (cname !== undefined && this.#names.size < MAX_NAMES) this.#names.add(cname);
+          if (cname === undefined) continue;
+          this.#names ??= new Set();
+          if (this.#names.size < MAX_NAMES) this.#names.add(cname);
         }
         return;
       case 'bye':

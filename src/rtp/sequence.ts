@@ -17,7 +17,8 @@ const MAX_DROPOUT = 3000;
 
 /** The sequence numbers of one SSRC: what is a duplicate, and how many never came. */
 export class SequenceTracker {
-  readonly #seen = new Uint8Array(REMEMBERED);
+  /** A bit for each number. */
+  readonly #seen = new Int32Array(REMEMBERED / 32);
   #newest = -1;
   #span = 0;
   #lost = 0;
@@ -58,13 +59,12 @@ export class SequenceTracker {
     if (ahead > 0 && ahead < MAX_DROPOUT) {
       this.missing = ahead - 1;
       this.#advance(ahead);
-      this.#seen[sequence & (REMEMBERED - 1)] = 1;
+      this.#note(sequence);
       return 'newest';
     }
     if (ahead <= 0 && ahead > -REMEMBERED) {
-      const slot = sequence & (REMEMBERED - 1);
-      if (this.#seen[slot] === 1) return 'duplicate';
-      this.#seen[slot] = 1;
+      if (this.#has(sequence)) return 'duplicate';
+      this.#note(sequence);
       // Within the first packets, an older number than the first one is no loss taken back.
       if (-ahead >= GIVEN_UP_AFTER && -ahead < this.#span) this.#lost--;
       else if (-ahead >= this.#span) this.#widen(-ahead + 1);
@@ -86,7 +86,7 @@ export class SequenceTracker {
   #restart(sequence: number): void {
     this.#seen.fill(0);
     this.#newest = sequence;
-    this.#seen[sequence & (REMEMBERED - 1)] = 1;
+    this.#note(sequence);
     this.#span = 1;
   }
 
@@ -94,7 +94,7 @@ export class SequenceTracker {
     for (let step = 0; step < steps; step++) {
       this.#newest = (this.#newest + 1) & 0xffff;
       if (this.#newest === 0) this.#cycles++;
-      this.#seen[this.#newest & (REMEMBERED - 1)] = 0;
+      this.#forget(this.#newest);
       this.#span++;
       if (this.#span > GIVEN_UP_AFTER && this.#missing(GIVEN_UP_AFTER)) this.#lost++;
     }
@@ -108,7 +108,21 @@ export class SequenceTracker {
   }
 
   #missing(back: number): boolean {
-    return this.#seen[(this.#newest - back) & (REMEMBERED - 1)] === 0;
+    return !this.#has(this.#newest - back);
+  }
+
+  #has(sequence: number): boolean {
+    return (((this.#seen[wordOf(sequence)] as number) >>> (sequence & 31)) & 1) === 1;
+  }
+
+  #note(sequence: number): void {
+    const word = wordOf(sequence);
+    this.#seen[word] = (this.#seen[word] as number) | (1 << (sequence & 31));
+  }
+
+  #forget(sequence: number): void {
+    const word = wordOf(sequence);
+    this.#seen[word] = (this.#seen[word] as number) & ~(1 << (sequence & 31));
   }
 
   #settle(): void {
@@ -117,4 +131,9 @@ export class SequenceTracker {
     this.#expectedBefore += this.#span;
     this.#span = 0;
   }
+}
+
+/** Where the bit of a number lies; a number below zero is one from before the numbers ran over. */
+function wordOf(sequence: number): number {
+  return (sequence & (REMEMBERED - 1)) >> 5;
 }
