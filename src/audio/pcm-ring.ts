@@ -4,18 +4,16 @@
  */
 export class PcmRing {
   readonly capacity: number;
-  /** The slots; `position & mask` is the slot of a position. */
+  /** The slots. */
   readonly samples: Int16Array;
   /** The same memory as bytes, for writing to files without a copy. WAV is little-endian, as every machine that runs Node. */
   readonly bytes: Uint8Array;
   readonly #pairs: Int32Array;
-  readonly #mask: number;
 
-  /** @param capacity in samples; a power of two, and at least two */
+  /** @param capacity in samples; even, and at least two */
   constructor(capacity: number) {
-    if (capacity < 2 || (capacity & (capacity - 1)) !== 0) throw new RangeError('the capacity must be a power of two');
+    if (capacity < 2 || capacity % 2 !== 0) throw new RangeError('the capacity must be even');
     this.capacity = capacity;
-    this.#mask = capacity - 1;
     this.samples = new Int16Array(capacity);
     this.bytes = new Uint8Array(this.samples.buffer);
     this.#pairs = new Int32Array(this.samples.buffer);
@@ -23,7 +21,7 @@ export class PcmRing {
 
   /** Decodes `length` bytes of `payload` through a table of 256 samples, straight into place. */
   decode(position: number, table: Int16Array, payload: Uint8Array, offset: number, length: number): void {
-    const slot = position & this.#mask;
+    const slot = position % this.capacity;
     const first = Math.min(length, this.capacity - slot);
     this.#decodePiece(slot, table, payload, offset, first);
     if (first < length) this.#decodePiece(0, table, payload, offset + first, length - first);
@@ -47,7 +45,7 @@ export class PcmRing {
 
   /** Copies `length` samples into place. */
   write(position: number, from: Int16Array, offset: number, length: number): void {
-    const slot = position & this.#mask;
+    const slot = position % this.capacity;
     const first = Math.min(length, this.capacity - slot);
     this.samples.set(from.subarray(offset, offset + first), slot);
     if (first < length) this.samples.set(from.subarray(offset + first, offset + length), 0);
@@ -59,7 +57,7 @@ export class PcmRing {
       this.samples.fill(0);
       return;
     }
-    const slot = from & this.#mask;
+    const slot = from % this.capacity;
     const end = slot + to - from;
     this.samples.fill(0, slot, Math.min(end, this.capacity));
     if (end > this.capacity) this.samples.fill(0, 0, end - this.capacity);
@@ -68,7 +66,7 @@ export class PcmRing {
   /** Calls `visit` with the one or two runs of slots that hold `[from, to)`, and the position of each. */
   eachPiece(from: number, to: number, visit: (slot: number, length: number, position: number) => void): void {
     for (let position = from; position < to; ) {
-      const slot = position & this.#mask;
+      const slot = position % this.capacity;
       const length = Math.min(to - position, this.capacity - slot);
       visit(slot, length, position);
       position += length;
@@ -77,23 +75,25 @@ export class PcmRing {
 
   /** Puts `[from, to)` of this ring and of another into `target`, a frame of both in each element: this one's sample comes first. */
   interleave(other: PcmRing, target: Int32Array, from: number, to: number): void {
-    const { samples } = this;
-    const mask = this.#mask;
+    const { samples, capacity } = this;
     const others = other.samples;
-    const otherMask = other.#mask;
+    let slot = from % capacity;
+    let otherSlot = from % other.capacity;
     for (let position = from, index = 0; position < to; position++, index++) {
-      target[index] =
-        ((samples[position & mask] as number) & 0xffff) | ((others[position & otherMask] as number) << 16);
+      target[index] = ((samples[slot] as number) & 0xffff) | ((others[otherSlot] as number) << 16);
+      if (++slot === capacity) slot = 0;
+      if (++otherSlot === other.capacity) otherSlot = 0;
     }
   }
 
   /** Copies `[from, to)` into every `stride`-th element of `target`, beginning at `at`: one channel of an interleaved block. */
   copyInto(target: Int16Array, from: number, to: number, at = 0, stride = 1): void {
-    const { samples } = this;
-    const mask = this.#mask;
+    const { samples, capacity } = this;
     let index = at;
+    let slot = from % capacity;
     for (let position = from; position < to; position++, index += stride) {
-      target[index] = samples[position & mask] as number;
+      target[index] = samples[slot] as number;
+      if (++slot === capacity) slot = 0;
     }
   }
 }

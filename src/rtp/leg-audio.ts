@@ -5,8 +5,11 @@ import type { Payload } from './payload.js';
 
 /** Rates of legs are multiples of this, so that every multiple of 125 µs is a sample of every leg. */
 const RATE_UNIT = 8000;
-/** 2 s at 8 kHz: what the files may be behind. Packets that come later than that are written past the ring. */
-const RING_SAMPLES = 16_384;
+/**
+ * 1.5 s at 8 kHz: what the files may be behind. They are flushed every 0.9 s, and a leg whose sender says nothing is kept 0.6 s behind.
+ * Packets that come later than that are written past the ring.
+ */
+const RING_SAMPLES = 12_288;
 /** How far back a late packet still finds its place. */
 export const MAX_LATE_MS = 10_000;
 
@@ -123,7 +126,7 @@ export class LegAudio {
   repeatLast(): void {
     const at = this.#newestEnd;
     this.#extend(at + 1);
-    this.#ring.copyInto(this.#ring.samples, at - 1, at, at & (this.#ring.capacity - 1));
+    this.#ring.copyInto(this.#ring.samples, at - 1, at, at % this.#ring.capacity);
     this.gaps.filled(at, at + 1, 0);
     this.#newestEnd = at + 1;
   }
@@ -162,7 +165,7 @@ function checkedRate(rate: number): number {
   return rate;
 }
 
-/** A power of two, for at least the same time at every rate. */
+/** For at least the same time at every rate. */
 function ringSamples(rate: number): number {
   return RING_SAMPLES * 2 ** Math.ceil(Math.log2(rate / RATE_UNIT));
 }

@@ -124,7 +124,7 @@ describe('a leg of any rate', () => {
     expect(leg.msAt(leg.committed)).toBe(committed);
     leg.rerate(16_000);
     expect([leg.rate, leg.msAt(leg.committed), leg.msAt(leg.head)]).toEqual([16_000, committed, committed]);
-    expect(leg.ring.capacity).toBe(32_768);
+    expect(leg.ring.capacity).toBe(24_576);
     leg.packet(0, new Payload().coded(decodePcmu, noise(160, 1), 0, 160));
     expect(leg.untouched).toBe(false);
     expect(() => leg.rerate(8000)).toThrow(RangeError);
