@@ -60,7 +60,7 @@ export class GapBook {
     this.#perMs = rate / 1000;
     this.#frontier = Math.round(this.#frontier * factor);
     this.#lastLength *= factor;
-    for (const [cause, samples] of this.#omittedSamples) this.#omittedSamples.set(cause, samples * factor);
+    for (const [cause, samples] of this.#omittedSamples ?? []) this.#omittedSamples?.set(cause, samples * factor);
     for (const list of [this.#marks, this.#open, this.#settled, this.#notes]) {
       for (const stretch of list) {
         stretch.from = Math.round(stretch.from * factor);

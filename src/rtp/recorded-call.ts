@@ -380,8 +380,7 @@ export class RecordedCall {
   }
 
   #giveUp(leg: number, fromMs: number, toMs: number): void {
-    this.#unwrittenMs ??= new Map();
-    this.#unwrittenMs.set(leg, (this.#unwrittenMs.get(leg) ?? 0) + toMs - fromMs);
+    this.#unwrittenMs = new Map(this.#unwrittenMs).set(leg, (this.#unwrittenMs?.get(leg) ?? 0) + toMs - fromMs);
     this.#options.counters.unwrittenMs += toMs - fromMs;
     const timeline = this.#legs.get(leg)?.timeline;
     timeline?.gaps.note(timeline.at(fromMs), timeline.at(toMs), 'write_failed');

@@ -30,7 +30,7 @@ export class MetadataState {
   #groups: SessionGroup[] = [];
   #memberships: ParticipantSession[] = [];
   #extensions: MetadataExtension[] = [];
-  readonly #ended = new Map<string, Participant>();
+  #ended: Map<string, Participant> | undefined;
   #hasComplete = false;
   #pending: readonly string[] = [];
 
@@ -79,7 +79,7 @@ export class MetadataState {
 
   /** Participants that were there once and are not any more. */
   get ended(): readonly Participant[] {
-    return [...this.#ended.values()];
+    return [...(this.#ended?.values() ?? [])];
   }
 
   /** Whether any snapshot has named anything. */
@@ -105,13 +105,13 @@ export class MetadataState {
     if (snapshot.mode === 'partial') this.#merge(snapshot);
     // A state that outgrows every real call begins anew with what was told last.
     if (snapshot.mode === 'complete' || this.#weight() > MAX_TEXT) this.#replace(snapshot);
-    for (const { id } of this.#participants) this.#ended.delete(id);
+    for (const { id } of this.#participants) this.#ended?.delete(id);
     this.#hasComplete ||= snapshot.mode === 'complete';
     this.#pending = snapshot.mode === 'complete' || snapshot.salvaged ? [] : this.#undescribed(snapshot);
   }
 
   #undescribed({ associations, memberships = [], streams }: RecordingMetadata): string[] {
-    const participants = new Set([...this.#participants.map(({ id }) => id), ...this.#ended.keys()]);
+    const participants = new Set([...this.#participants.map(({ id }) => id), ...(this.#ended?.keys() ?? [])]);
     const knownStreams = new Set(this.#streams.map(({ id }) => id));
     const sessions = new Set(this.#sessions.map(({ id }) => id));
     const named = {
@@ -125,8 +125,9 @@ export class MetadataState {
   #replace(snapshot: RecordingMetadata): void {
     const present = new Set(snapshot.participants.map((participant) => participant.id));
     for (const participant of this.#participants) {
-      if (present.has(participant.id) || this.#ended.size >= MAX_KNOWN) continue;
+      if (present.has(participant.id) || (this.#ended?.size ?? 0) >= MAX_KNOWN) continue;
       const { nameIds: _, ...named } = participant;
+      this.#ended ??= new Map();
       this.#ended.set(participant.id, named);
     }
     this.#sessions = [...snapshot.sessions];

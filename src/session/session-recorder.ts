@@ -76,17 +76,21 @@ export class SessionRecorder implements Recorder, CallControl {
   /** A disk or a worker that hangs must not leave an SRC without an answer: what comes later than this is undone when it comes. */
   async #openInTime(offer: RsOffer): Promise<Opened> {
     const { answerMs = ANSWER_MS } = this.#options;
-    const patience = new AbortController();
-    const timer = setTimeout(() => patience.abort(), answerMs);
+    // What is made here lives as long as the session: an `AbortSignal` would take 1.5 kB of every call.
+    const patience = { over: false };
+    let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
-      patience.signal.addEventListener('abort', () => reject(tooSlow()));
+      timer = setTimeout(() => {
+        patience.over = true;
+        reject(tooSlow());
+      }, answerMs);
     });
-    const opened = this.#open(offer, patience.signal);
+    const opened = this.#open(offer, patience);
     opened.catch(() => {});
     return await Promise.race([opened, late]).finally(() => clearTimeout(timer));
   }
 
-  async #open(offer: RsOffer, late: AbortSignal): Promise<Opened> {
+  async #open(offer: RsOffer, patience: { readonly over: boolean }): Promise<Opened> {
     const { services, dataDirectory } = this.#options;
     // The callbacks below live as long as the session and must not keep the offer alive.
     const { callId } = offer;
@@ -104,7 +108,7 @@ export class SessionRecorder implements Recorder, CallControl {
     try {
       const answer = await session.begin(offer, () => {
         if (this.#phase === 'closed') throw shuttingDown();
-        if (late.aborted) throw tooSlow();
+        if (patience.over) throw tooSlow();
       });
       this.#sessions.add(session);
       return { session: new TrackedSession(session, (reason, last) => this.#end(session, reason, last)), answer };
