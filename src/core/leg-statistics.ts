@@ -63,7 +63,7 @@ export interface LegStatistics extends Partial<GapReport> {
   readonly silenceRatio?: number;
   /** RMS of what is not silence, in dB below full scale; absent when all is. */
   readonly levelDbfs?: number;
-  /** The highest sample, in dB below full scale; absent when all are zero. */
+  /** The highest sample that was looked at, in dB below full scale; absent when all are zero. */
   readonly peakDbfs?: number;
   /** The suite of SRTP that it came with, the last one when that changed. */
   readonly srtp?: SrtpSuiteName;
