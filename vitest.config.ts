@@ -7,8 +7,8 @@ export default defineConfig({
     setupFiles: ['test/helpers/property-seed.ts'],
     testTimeout: 20_000,
     hookTimeout: 60_000,
-    // Real servers share two cores in CI: files run one after another inside each of two workers.
-    maxWorkers: 2,
+    // Real servers share two cores in CI, and most tests wait most of their time: three files run side by side.
+    maxWorkers: 3,
     pool: 'forks',
   },
 });
